@@ -86,6 +86,7 @@ var guarded = map[string]string{
 	"github.com/apache/arrow/":         "arrow",
 	"github.com/parquet-go/parquet-go": "parquet-go",
 	"github.com/golang-jwt/":           "golang-jwt",
+	"github.com/prometheus/":           "prometheus",
 }
 
 // wrongArrows checks lines of a package and what it imports, both with spaces between.
@@ -98,6 +99,11 @@ func wrongArrows(lines []string) (wrong []string) {
 		}
 		from := strings.TrimPrefix(fields[0], module)
 		if strings.HasPrefix(from, "cmd/") {
+			for _, to := range fields[1:] {
+				if from != "cmd/internal/metrics" && strings.HasPrefix(to, "github.com/prometheus/") {
+					wrong = append(wrong, from+" imports "+to)
+				}
+			}
 			continue
 		}
 		may, listed := allowed[from]
@@ -204,6 +210,9 @@ func TestPlantedArrowsAreFound(t *testing.T) {
 		{"cohort/sinks/simulator/ledger cohort/sinks/simulator/gateway", true},
 		{"cohort/fixtures cohort/ingest", true},
 		{"cohort/cmd/cohort cohort/shard cohort/engine github.com/golang-jwt/jwt/v5", false},
+		{"cohort/cmd/internal/metrics github.com/prometheus/client_golang/prometheus", false},
+		{"cohort/cmd/cohort github.com/prometheus/client_golang/prometheus", true},
+		{"cohort/engine/dispatch github.com/prometheus/client_golang/prometheus", true},
 		{"cohort/bench cohort/fixtures", false},
 		{"cohort/bench cohort/engine", true},
 		{"cohort/ingest cohort/bench", true},

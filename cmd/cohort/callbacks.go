@@ -50,5 +50,6 @@ Exit codes: 0 ended by a signal; 10 it could not start.
 	f.StringVar(&call.Cert, "tls-cert", "", "a PEM `file` with the server's certificate, and those between it and its authority")
 	f.StringVar(&call.Key, "tls-key", "", "a PEM `file` with its private key")
 	f.BoolVar(&call.BehindProxy, "behind-proxy", false, "a proxy in front ends TLS: listen anywhere without a certificate")
+	call.Metrics.Flags(f)
 	return c
 }

@@ -15,7 +15,7 @@ import (
 
 const repository = "../.."
 
-func page(t *testing.T, name string) string {
+func pageText(t *testing.T, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(repository, name))
 	if err != nil {
@@ -41,7 +41,7 @@ func pages(t *testing.T) []string {
 }
 
 func TestTheCommandsPageMatchesTheProgram(t *testing.T) {
-	if page(t, "docs/commands.md") != string(commandsPage(rootCommand())) {
+	if pageText(t, "docs/commands.md") != string(commandsPage(rootCommand())) {
 		t.Error("docs/commands.md is stale; run: make docs")
 	}
 }
@@ -64,10 +64,10 @@ func TestDocsWritesManPagesAndCompletions(t *testing.T) {
 }
 
 func TestREADMEIsShort(t *testing.T) {
-	if lines := strings.Count(page(t, "README.md"), "\n"); lines > 180 {
+	if lines := strings.Count(pageText(t, "README.md"), "\n"); lines > 180 {
 		t.Errorf("README.md has %d lines; 180 are allowed", lines)
 	}
-	if lines := strings.Count(page(t, "engine/DESIGN.md"), "\n"); lines > 150 {
+	if lines := strings.Count(pageText(t, "engine/DESIGN.md"), "\n"); lines > 150 {
 		t.Errorf("engine/DESIGN.md has %d lines; 150 are allowed", lines)
 	}
 }
@@ -90,7 +90,7 @@ func anchors(text string) map[string]bool {
 
 func TestLinksBetweenPagesLead(t *testing.T) {
 	for _, name := range pages(t) {
-		for _, l := range link.FindAllStringSubmatch(fence.ReplaceAllString(page(t, name), ""), -1) {
+		for _, l := range link.FindAllStringSubmatch(fence.ReplaceAllString(pageText(t, name), ""), -1) {
 			target, anchor, _ := strings.Cut(l[1], "#")
 			if strings.Contains(target, "://") {
 				continue
@@ -101,7 +101,7 @@ func TestLinksBetweenPagesLead(t *testing.T) {
 			}
 			if _, err := os.Stat(filepath.Join(repository, to)); err != nil {
 				t.Errorf("%s links to %s, which is not there", name, l[1])
-			} else if anchor != "" && !anchors(page(t, to))[anchor] {
+			} else if anchor != "" && !anchors(pageText(t, to))[anchor] {
 				t.Errorf("%s links to %s, and that page has no such heading", name, l[1])
 			}
 		}
@@ -120,7 +120,7 @@ func TestThePagesShowCommandsAndFlagsThatExist(t *testing.T) {
 		if name == "docs/commands.md" || name == "bench/README.md" {
 			continue
 		}
-		for _, call := range shown.FindAllStringSubmatch(page(t, name), -1) {
+		for _, call := range shown.FindAllStringSubmatch(pageText(t, name), -1) {
 			line, _, _ := strings.Cut(call[1]+call[2], "  ") // what follows is a comment
 			words := strings.Fields(strings.Trim(strings.NewReplacer("[", " ", "]", " ").Replace(line), " "))
 			if slices.Contains(notYet, words[0]) {
@@ -152,7 +152,7 @@ func has(text, word string) bool {
 }
 
 func TestOperatingExplainsEveryExitCodeAndState(t *testing.T) {
-	text := page(t, "docs/operating.md")
+	text := pageText(t, "docs/operating.md")
 	for _, code := range []int{refusal.ExitDone, refusal.ExitDefect, 2, refusal.ExitStopped, refusal.ExitInDoubt, refusal.ExitRefused} {
 		if !has(text, fmt.Sprint(code)) {
 			t.Errorf("docs/operating.md has no row for exit code %d", code)

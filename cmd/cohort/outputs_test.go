@@ -21,14 +21,17 @@ var outputs = map[string]struct {
 	made  string
 	force bool // there is a --force, and the call comes to its end here
 }{
-	"generate --output":    {call: "generate -n 5 -o OUT", force: true},
-	"report --output":      {call: "report run -o OUT", force: true},
-	"check --rejects":      {call: "check -c campaign.yaml cohort.csv --rejects OUT", made: "row,file,line,code,reason\n1,a.csv,2,duplicate,so it is\n", force: true},
-	"send --dry-run":       {call: "send -c campaign.yaml cohort.csv --dry-run OUT"},
-	"reconcile --fallback": {call: "reconcile run --fallback OUT"},
-	"simulate --state":     {call: "simulate --listen 127.0.0.1:0 --state OUT"},
-	"auth keygen --out":    {call: "auth keygen --key-id OUT --out ."},
-	"send --run":           {call: "send -c other.yaml cohort.csv --simulate --run OUT"},
+	"generate --output":        {call: "generate -n 5 -o OUT", force: true},
+	"report --output":          {call: "report run -o OUT", force: true},
+	"check --rejects":          {call: "check -c campaign.yaml cohort.csv --rejects OUT", made: "row,file,line,code,reason\n1,a.csv,2,duplicate,so it is\n", force: true},
+	"send --dry-run":           {call: "send -c campaign.yaml cohort.csv --dry-run OUT"},
+	"reconcile --fallback":     {call: "reconcile run --fallback OUT"},
+	"simulate --state":         {call: "simulate --listen 127.0.0.1:0 --state OUT"},
+	"auth keygen --out":        {call: "auth keygen --key-id OUT --out ."},
+	"send --metrics-file":      {call: "send -c other.yaml cohort.csv --simulate --run other --metrics-file OUT"},
+	"resume --metrics-file":    {call: "resume run --metrics-file OUT"},
+	"callbacks --metrics-file": {call: "callbacks -c campaign.yaml --listen 127.0.0.1:0 --metrics-file OUT"},
+	"send --run":               {call: "send -c other.yaml cohort.csv --simulate --run OUT"},
 
 	"simulate --callback-log": {call: "simulate --listen 127.0.0.1:0 --callbacks http://127.0.0.1:1 --callback-log OUT"},
 }
@@ -36,7 +39,7 @@ var outputs = map[string]struct {
 // notOutputs lists the other flags with a text: they name an input, a folder for new files, or
 // nothing on a disk.
 var notOutputs = "by campaign format nhs-number only received reference rule daily-report resend-in-doubt reason code foreign held check faults callbacks callback-target callback-faults listen patients jwks tls-cert tls-key" +
-	" profile runs send-again rest-of acknowledgement dir key-id finish-by"
+	" profile metrics runs serve send-again rest-of acknowledgement dir key-id finish-by"
 
 // A command overwrites only its own files. A new flag belongs in one of the two lists above.
 func TestCommandsOverwriteOnlyTheirOwnFiles(t *testing.T) {
@@ -64,6 +67,8 @@ func TestCommandsOverwriteOnlyTheirOwnFiles(t *testing.T) {
 				o.call, suffixes = strings.Replace(o.call, "--key-id OUT --out .", "--key-id x --out aside", 1), suffixes[:1]
 			case "simulate --state", "simulate --callback-log":
 				suffixes = suffixes[:1] // they are written bit by bit
+			case "send --metrics-file", "resume --metrics-file", "callbacks --metrics-file":
+				out, suffixes = filepath.Join("aside", "x.prom"), suffixes[:1] // another name is refused as such
 			case "send --run":
 				o.call, suffixes = strings.Replace(o.call, "OUT", "aside", 1), []string{"/../run.json", "/../campaign.yaml"}
 			}

@@ -39,6 +39,11 @@ Exit codes:
 			s := run.Runner{Call: call, Network: network, RunFolder: path, Runs: filepath.Dir(path)}
 			o.Words = []string{"resume", path}
 			s.Open(c)
+			end, err := s.Export(o.Metrics)
+			if err != nil {
+				return err
+			}
+			defer end()
 			return s.Alert(s.ResumeFolder(c.Context(), o))
 		},
 	}
@@ -46,6 +51,7 @@ Exit codes:
 	c.Flags().BoolVar(&o.Settle, "settle", false, "replay what is in doubt, and send nothing else (exit 3 when something is left to send)")
 	c.Flags().BoolVar(&o.OneApplication, "one-application", false, oneApplicationHelp)
 	c.Flags().StringVar(&o.SendAgain, "send-again", "", "send the rest also to people that another campaign has reached since; takes the `reason`, which is recorded")
+	o.Metrics.Flags(c.Flags())
 	c.Flags().BoolVar(&network, "allow-network-folder", false, networkHelp)
 	return c
 }

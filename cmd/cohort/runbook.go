@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -39,8 +38,7 @@ Without a name it lists all runbooks.
 				if err != nil { // it may be lost, and the page says what to do then
 					dir, call.Campaign = args[1], "campaign.yaml"
 				}
-				text = strings.NewReplacer("OTHER-DIR", "OTHER-DIR", "DIR", refusal.ShellWord(dir),
-					"campaign.yaml", refusal.ShellWord(call.Campaign)).Replace(text)
+				text = runbooks.In(text, refusal.ShellWord(dir), refusal.ShellWord(call.Campaign))
 			}
 			_, err := io.WriteString(c.OutOrStdout(), text)
 			return err

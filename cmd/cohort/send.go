@@ -81,6 +81,11 @@ Exit codes:
 					o.Words = append(o.Words, "--"+f.Name+"="+f.Value.String())
 				}
 			})
+			end, err := s.Export(o.Metrics)
+			if err != nil {
+				return err
+			}
+			defer end()
 			return s.Alert(s.Send(c.Context(), o))
 		},
 	}
@@ -95,5 +100,6 @@ Exit codes:
 	f.BoolVar(&s.Call.NewCohort, "new-cohort", false, "the campaign was sent to another file before: send to people in this file who were neither accepted nor in doubt then")
 	f.StringVar(&s.Call.RestOf, "rest-of", "", "leave out the people that another `campaign` has reached or has in doubt, and close its runs; several with commas between")
 	f.StringVar(&s.Call.SendAgain, "send-again", "", "send also to people who were reached before, or by a run with a lost folder; takes the `reason`, which is recorded")
+	o.Metrics.Flags(f)
 	return c
 }

@@ -32,7 +32,8 @@ type State struct {
 	Attempts       []Attempt
 	Answer         string // the last reply
 	AnsweredAt     time.Time
-	RoutingVersion string // it tells which wording the service used
+	RoutingVersion string    // it tells which wording the service used
+	FirstEventAt   time.Time // zero: none had a time
 	LastEventAt    time.Time
 	Callback       bool      // the service has sent a callback about it
 	Polled         time.Time // when NHS Notify last answered a question about the message
@@ -104,6 +105,9 @@ func (f *Fold) Add(e *Event) (isNew bool) {
 	s.Callback = s.Callback || e.Source == Callback
 	if e.At.After(s.LastEventAt) {
 		s.LastEventAt = e.At
+	}
+	if !e.At.IsZero() && (s.FirstEventAt.IsZero() || e.At.Before(s.FirstEventAt)) {
+		s.FirstEventAt = e.At
 	}
 	if v := (claim{at: e.At, status: e.RoutingVersion}); v.status != "" && v.compare(&f.version) > 0 {
 		f.version = v

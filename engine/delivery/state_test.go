@@ -125,7 +125,7 @@ func TestAMessageBesideItsChannels(t *testing.T) {
 	app := c("nhsapp primary 1", "failed", "unnotified", 15)
 	app.Code, app.Reason = "CFR_1", "unread"
 	want := State{
-		Status: "delivered", Source: Callback, At: hour(12), Delivered: true, DeliveredAt: hour(11), DeliveredChannel: "sms", LastEventAt: hour(19),
+		Status: "delivered", Source: Callback, At: hour(12), Delivered: true, DeliveredAt: hour(11), DeliveredChannel: "sms", FirstEventAt: hour(9), LastEventAt: hour(19),
 		Attempts: []Attempt{
 			app, c("sms primary 2", "delivered", "delivered", 11), c("letter primary 3", "skipped", "", 13),
 			c("sms secondary 1", "created", "", 17), c("email secondary 2", "retry", "a_new_word", 10),

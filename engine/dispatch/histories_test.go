@@ -209,7 +209,7 @@ func difference(live, replayed *ledger.Ledger) string {
 		}
 	}
 	whole := func(l *ledger.Ledger) string {
-		return fmt.Sprint(formIDs(l), l.Account(), l.Facts().Starts, l.Facts().FirstStart.UnixMilli(), l.Facts().Key, l.Facts().Closed, l.Facts().Superseded, l.Facts().LastControl, l.Facts().Attempts)
+		return fmt.Sprint(formIDs(l), l.Account(), l.Facts().Starts, l.Facts().FirstStart.UnixMilli(), l.Facts().Key, l.Facts().Closed, l.Facts().Superseded, l.Facts().LastControl, l.Facts().Attempts, l.Traffic())
 	}
 	if one, other := whole(live), whole(replayed); one != other {
 		return one + " and replayed " + other

@@ -85,6 +85,25 @@ type Snapshot struct {
 	Paused    bool         // by a person, or because the clock was set
 	Waiting   string       // why nothing starts; empty while something does
 	Until     time.Time    // of the waiting
+	Traffic   ledger.Traffic
+	Own       Own
+}
+
+// Own has what only the process at work knows. A count begins with the process.
+type Own struct {
+	Waited       time.Duration // in which nothing started, because of Waiting
+	Syncs        int64         // writes of the log that became durable
+	SyncTook     time.Duration // all of them together
+	TokenExpires time.Time     // of the access token; zero: there is none
+	TokenFailing time.Time     // since when no new access token comes; zero: it does, or none was asked for
+	Keys         []KeyRate     // of the API keys that the run shares with others; empty: it shares none
+}
+
+// KeyRate is the use of an API key by all runs that share it.
+type KeyRate struct {
+	Name      string  // of the share, or the key id; never the key
+	PerMinute float64 // requests in the latest minute
+	Quota     float64 // requests a minute
 }
 
 type Retries map[string]int

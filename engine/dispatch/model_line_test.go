@@ -428,7 +428,7 @@ func ledgerText(l *ledger.Ledger) string {
 			fmt.Fprintln(&b, l.Refused(id.Batch), l.LeftOut(id.Batch), l.TooLate(id.Batch))
 		}
 	}
-	fmt.Fprintln(&b, l.Account(), l.Facts().Attempts, l.Facts().Starts, l.Facts().Lists, l.Facts().LastControl, l.Facts().Closed, l.QuietAt(time.UnixMilli(0).AddDate(99, 0, 0)).UnixMilli())
+	fmt.Fprintln(&b, l.Account(), l.Facts().Attempts, l.Facts().Starts, l.Facts().Lists, l.Facts().LastControl, l.Facts().Closed, l.QuietAt(time.UnixMilli(0).AddDate(99, 0, 0)).UnixMilli(), l.Traffic())
 	return b.String()
 }
 

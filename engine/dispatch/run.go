@@ -66,6 +66,8 @@ type run struct {
 	pool      pool
 	latency   latencies
 	speed     pace.Speed
+	waited    time.Duration // see Own
+	looked    time.Time     // when the latest snapshot was made
 	breaker   breaker
 	retries   Retries
 	goodSoFar map[uint32]int // by batch that is not settled: messages that the service looked at and did not refuse

@@ -20,10 +20,14 @@ func (r *run) snapshot(now time.Time, account ledger.Account, left int64) Snapsh
 		InFlight: int(r.workers.messages.Load()), Requests: int(r.workers.requests.Load()),
 		Latency: r.latency.spread(), Retries: maps.Clone(r.retries), Key: r.gate.KeyUse(),
 		Paused: r.ledger.Facts().Paused != "", Waiting: waiting.Why, Until: waiting.Until,
+		Traffic: r.ledger.Traffic(),
 	}
+	s.Own.Syncs, s.Own.SyncTook = r.log.Syncs()
 	if s.Waiting != "" {
 		r.speed = pace.Speed{}
+		r.waited += now.Sub(cmp.Or(r.looked, now))
 	}
+	r.looked, s.Own.Waited = now, r.waited
 	r.speed.Add(now, account.Fates[person.Accepted])
 	s.Speed = r.speed.PerSecond()
 	s.Rate, _ = r.gate.Allowed(now)

@@ -72,7 +72,11 @@ func (l *Log) commit(g *group) error {
 	if l.full != nil {
 		g.dropIntents(l.full)
 	}
+	began := time.Now()
 	err := l.out.put(g.buf)
+	if err == nil && len(g.buf) > 0 {
+		l.syncs.add(time.Since(began))
+	}
 	if outOfRoom(err) && l.full == nil {
 		l.fail(&l.full, fmt.Errorf("%w: %w", ErrFull, err))
 		g.dropIntents(l.full)

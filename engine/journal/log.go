@@ -17,6 +17,7 @@ type Log struct {
 	stopped chan struct{} // closed when the committer has ended
 	wake    chan struct{} // has a token when the committer should look
 	out     *writer       // owned by the committer
+	syncs   Syncs         // of out
 
 	mu       sync.Mutex // guards the fields below
 	current  *group     // collects records

@@ -57,6 +57,7 @@ func (l *Ledger) Fold(rec record.Record, at journal.Position) error {
 		if err := l.answered(&s, r.Form, r.N, r.Status, r.At); err != nil {
 			return err
 		}
+		l.traffic.answered(l.began(r.Form, &s), r.At, s.Messages, r.Status, r.Code, 0)
 		s.Phase, s.Reason = InDoubt, l.intern(r.Code)
 		s.mayBeAccepted()
 		l.put(r.Form, &s)
@@ -95,15 +96,19 @@ func (l *Ledger) open(r *record.RunOpened) error {
 	f.Key, f.Closed, f.Ended = r.Key, false, ""
 	f.Latest = Process{int(r.PID), r.Host, r.At}
 	maps.DeleteFunc(l.early, func(id plan.FormID, _ bool) bool { return l.State(id).IsPending() })
+	clear(l.later)
 	pending := int64(0)
 	for s, n := range counts(l.totals) {
 		if s.IsPending() {
 			pending += n.forms
+			l.traffic.Messages += uint64(n.messages)
 		}
 	}
 	if pending == 0 {
 		return nil
 	}
+	l.traffic.Results.Unanswered += uint64(pending)
+	tally(&l.traffic.Answers, 0, "no_answer", uint64(pending))
 	for id, s := range l.all {
 		if s.IsPending() {
 			s.Phase, s.Reason = l.doubt(), l.intern("no_answer")
@@ -132,8 +137,10 @@ func (l *Ledger) attempt(r *record.Attempt) error {
 	} else {
 		s.Phase = Attempted
 	}
-	if s.First == 0 {
-		s.First = record.Instant(r.At.UnixMilli())
+	if at := record.Instant(r.At.UnixMilli()); s.First == 0 {
+		s.First = at
+	} else {
+		l.later[r.Form] = at
 	}
 	l.put(r.Form, &s)
 	l.facts.Attempts++
@@ -164,6 +171,7 @@ func (l *Ledger) outcome(r *record.Outcome, at journal.Position) error {
 	if err != nil {
 		return err
 	}
+	l.traffic.answered(l.began(r.Form, &s), r.At, s.Messages, r.Status, r.Code, r.Result)
 	s.Reason = l.intern(r.Code)
 	switch r.Result {
 	case record.ResultAccepted:
@@ -232,12 +240,15 @@ func (l *Ledger) revise(r *record.Revision) error {
 	}
 	l.revised(r)
 	if len(r.Refused) > 0 {
-		rows, count := l.refused, &l.totalsOf(batch).refused
+		rows, sum := l.refused, &l.totalsOf(batch).refused
 		if r.N == 0 {
-			rows, count = l.listed, &l.totalsOf(batch).listed
+			rows, sum = l.listed, &l.totalsOf(batch).listed
 		}
 		rows[batch] = inOrder(rows[batch], r.Refused)
-		*count += int64(len(r.Refused))
+		*sum += int64(len(r.Refused))
+		for i := 0; i < len(r.Refused) && r.N > 0; i++ {
+			tally(&l.traffic.Refused, 0, r.Refused[i].Code, 1)
+		}
 	}
 	return nil
 }
@@ -272,6 +283,9 @@ func (l *Ledger) replaceable(r *record.Revision) (State, error) {
 		return s, nil
 	case r.N > 0:
 		err := l.answered(&s, r.Form, r.N, r.Status, r.At)
+		if err == nil {
+			l.traffic.answered(l.began(r.Form, &s), r.At, s.Messages, r.Status, r.Code, 0)
+		}
 		return s, err
 	case !s.isClean() && (!l.early[r.Form] || s.Phase != InDoubt || s.Messages == 0):
 		return s, illegal("people were left out of a form that may have been accepted")

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"encoding/json"
 	"regexp"
 	"slices"
@@ -69,6 +70,9 @@ func (l *Ledger) control(r *record.Control) error {
 		f.Ended, f.EndedAt, f.HaltCode = r.Verb, r.At, ""
 		if code := haltCode.FindStringSubmatch(r.Detail); code != nil && r.Verb == record.ControlHalted {
 			f.HaltCode = code[1]
+		}
+		if r.Verb == record.ControlHalted {
+			tally(&l.traffic.Halts, 0, cmp.Or(f.HaltCode, Other), 1)
 		}
 	case record.ControlSuperseded:
 		f.Superseded = r.Detail

@@ -34,6 +34,8 @@ type Ledger struct {
 	early   map[plan.FormID]bool           // in doubt only by a 425 that an older version took for a refusal
 	codes   []string                       // State.Reason is an index
 	totals  []totals                       // by route; one without routes
+	traffic Traffic                        // without Accepted, see totals
+	later   map[plan.FormID]record.Instant // attempts under way that are not the form's first
 	longest time.Duration                  // longest wait that the service asked for
 	quiet   time.Time                      // the service wants no request before then
 
@@ -83,7 +85,7 @@ func New(p *plan.Plan) (*Ledger, error) {
 		Plan: p, facts: Facts{Lists: p.Lists}, base: newStates(p.Batches(), p.Created.UnixMilli()), newer: map[plan.FormID]*newerForm{},
 		last: map[uint32]uint16{}, refused: map[uint32][]record.RefusedRow{}, listed: map[uint32][]record.RefusedRow{},
 		late: map[uint32][]record.RefusedRow{}, outside: map[uint32][]record.RefusedRow{}, unsure: map[uint32]bool{}, again: map[uint32]bool{}, due: map[plan.FormID]time.Time{},
-		early: map[plan.FormID]bool{}, codes: []string{""}, totals: make([]totals, max(1, len(p.Routes))),
+		early: map[plan.FormID]bool{}, codes: []string{""}, totals: make([]totals, max(1, len(p.Routes))), later: map[plan.FormID]record.Instant{},
 	}
 	for b, err := range p.Each() {
 		if err != nil {
@@ -117,11 +119,11 @@ func (l *Ledger) put(id plan.FormID, s *State) {
 	t := l.totalsOf(id.Batch)
 	t.add(s, 1)
 	if id.Revision == 0 {
-		t.add(l.base.kindOf(id.Batch), -1)
+		t.replace(l.base.kindOf(id.Batch), s)
 		l.base.set(id.Batch, s)
 	} else {
 		n := l.newer[id]
-		t.add(&n.state, -1)
+		t.replace(&n.state, s)
 		n.state = *s
 	}
 }
@@ -282,7 +284,7 @@ func (l *Ledger) Clone() *Ledger {
 		c.newer[id] = &form
 	}
 	c.last, c.due, c.unsure, c.early = maps.Clone(l.last), maps.Clone(l.due), maps.Clone(l.unsure), maps.Clone(l.early)
-	c.again = maps.Clone(l.again)
+	c.again, c.later, c.traffic = maps.Clone(l.again), maps.Clone(l.later), l.traffic.clone()
 	for _, rows := range []*map[uint32][]record.RefusedRow{&c.refused, &c.listed, &c.late, &c.outside} {
 		*rows = maps.Clone(*rows)
 		for batch, r := range *rows {

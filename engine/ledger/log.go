@@ -243,6 +243,9 @@ func (p *Log) Failed() <-chan struct{} { return p.log.Failed() }
 // Err returns the reason for closing Failed.
 func (p *Log) Err() error { return p.log.Err() }
 
+// Syncs returns how many writes of this process became durable, and how long they took together.
+func (p *Log) Syncs() (n int64, took time.Duration) { return p.log.Syncs() }
+
 // Close makes everything durable and closes the files. Unless the process has noted its end, Close notes that it
 // ended in good order. Otherwise it would look killed.
 func (p *Log) Close() (err error) {
@@ -276,6 +279,16 @@ func ReadWith(dir string, plan *plan.Plan, also func(journal.Record) error) (*Le
 		return nil, err
 	}
 	return l, inLog(l.Whole())
+}
+
+// ReadOn folds the records of a run's log behind tail, and returns the new tail. It changes nothing on the disk, and a
+// process may be writing to the log. After an error the ledger must not be used.
+func (l *Ledger) ReadOn(dir string, tail journal.Tail) (journal.Tail, error) {
+	err := LostLog(dir, l.Plan)
+	if err == nil {
+		tail, err = ReadLog(dir, l.Plan, tail, l.Apply)
+	}
+	return tail, cmp.Or(err, inLog(l.Whole()))
 }
 
 // ReadLog calls fn with each record of a run's log behind tail, and returns the new tail. The zero tail is the start

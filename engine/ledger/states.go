@@ -104,6 +104,8 @@ type totals struct {
 	counts  [Foreign + 1][toBeResent | wasResent + 1]count
 	refused int64 // rows
 	listed  int64 // rows
+
+	accepted uint64 // messages that ever were, also those in a file that was refused since
 }
 
 type count struct{ forms, messages int64 }
@@ -114,6 +116,14 @@ func (t *totals) add(s *State, n int64) {
 		c := &t.counts[s.Phase][s.Resend]
 		c.forms += n
 		c.messages += n * int64(s.Messages)
+	}
+}
+
+// replace takes a form out, after another state of it was added.
+func (t *totals) replace(old, s *State) {
+	t.add(old, -1)
+	if s.IsAccepted() && !old.IsAccepted() {
+		t.accepted += uint64(s.Messages)
 	}
 }
 

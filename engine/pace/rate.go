@@ -57,14 +57,8 @@ func (f Facts) rateAt(o Opening, now time.Time) float64 {
 	case p.Window == nil || o.Closes.IsZero():
 		return o.Rate
 	}
-	begins, s := Later(now, o.Opens), f.Window
-	if !s.Opens.Equal(o.Opens) {
-		s = WindowStart{Opens: o.Opens, Begun: begins, Left: f.Left}
-	}
-	even := o.Rate
-	if p.Spread {
-		even = float64(s.Left) / max(o.Closes.Sub(s.Begun).Seconds(), 1)
-	}
+	begins := Later(now, o.Opens)
+	even, s := f.even(o, begins)
 	rate := even
 	behind := even*now.Sub(s.Begun).Seconds() - float64(s.Left-f.Left)
 	switch {
@@ -77,6 +71,28 @@ func (f Facts) rateAt(o Opening, now time.Time) float64 {
 		rate = min(rate, p.PerSecond)
 	}
 	return max(rate, slowest)
+}
+
+// Even returns the even rate of a campaign's own pace, messages a second, in the opening that is now or comes next. A run
+// that lost time may go faster. 0: as fast as the service takes them.
+func (f Facts) Even(now time.Time) float64 {
+	o, _ := NextOpening(f.Pace, now)
+	if f.Pace.Window == nil || o.Closes.IsZero() {
+		return o.Rate
+	}
+	even, _ := f.even(o, Later(now, o.Opens))
+	return even
+}
+
+// even is Even in an opening with a window, for a run that begins in it at a time unless it has begun before.
+func (f Facts) even(o Opening, begins time.Time) (rate float64, s WindowStart) {
+	if s = f.Window; !s.Opens.Equal(o.Opens) {
+		s = WindowStart{Opens: o.Opens, Begun: begins, Left: f.Left}
+	}
+	if f.Pace.Spread {
+		return float64(s.Left) / max(o.Closes.Sub(s.Begun).Seconds(), 1), s
+	}
+	return o.Rate, s
 }
 
 // Ceiling returns the highest rate of a campaign's own pace, messages a second, and the keys

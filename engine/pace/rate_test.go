@@ -181,3 +181,26 @@ func TestTheOddRefusalLowersNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestTheEvenRate(t *testing.T) {
+	window, six := &campaign.Hours{From: 360, To: 1320}, time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)
+	whole := campaign.Pace{Messages: 57_600, Window: window, Location: time.UTC, CatchUp: 2}
+	spread := whole
+	spread.Spread = true
+	for sentence, test := range map[string]struct {
+		facts Facts
+		now   time.Time
+		want  float64
+	}{
+		"of a window's capacity, also for a run that is behind": {Facts{Pace: whole, Left: 50_000}, six.Add(8 * time.Hour), 1},
+		"of what was left when the window began":                {Facts{Pace: spread, Window: WindowStart{Opens: six, Begun: six, Left: 28_800}, Left: 28_000}, six.Add(8 * time.Hour), 0.5},
+		"of what is left, for a run that begins":                {Facts{Pace: spread, Left: 5_760}, six.Add(-time.Hour), 0.1},
+		"an order of a person is another rate":                  {Facts{Pace: whole, Override: Override{PerSecond: 9}}, six, 1},
+		"without a window":                                      {Facts{Pace: campaign.Pace{PerSecond: 5, Location: time.UTC}}, six, 5},
+		"any":                                                   {Facts{Pace: campaign.Pace{Location: time.UTC}}, six, 0},
+	} {
+		if got := test.facts.Even(test.now); got != test.want {
+			t.Errorf("%s: %v, want %v", sentence, got, test.want)
+		}
+	}
+}

@@ -28,7 +28,8 @@ type Tokens struct {
 	mu      sync.Mutex
 	key     string // the API key; empty: not yet read
 	current token
-	refused int // tokens in a row that the service refused and never accepted
+	refused int       // tokens in a row that the service refused and never accepted
+	failing time.Time // when the first of the latest exchanges in a row failed; zero: the latest did not
 }
 
 // token is a bearer token. The zero value stands for no token.
@@ -83,7 +84,7 @@ func (t *Tokens) Try(ctx context.Context) (life time.Duration, clock *Clock, err
 		return 0, nil, ctx.Err()
 	}
 	asked := t.o.Now()
-	fresh, err := t.exchange(ctx)
+	fresh, err := t.ask(ctx)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -116,12 +117,19 @@ func (t *Tokens) Token(ctx context.Context) (string, error) {
 	if current = t.held(); t.o.Now().Before(current.renew) {
 		return current.text, nil // it came while this caller waited
 	}
-	fresh, err := t.exchange(ctx)
+	fresh, err := t.ask(ctx)
 	if err != nil {
 		return "", err
 	}
 	t.hold(fresh)
 	return fresh.text, nil
+}
+
+// Standing returns the end of the present token, zero without one, and since when no new one comes; zero: it does.
+func (t *Tokens) Standing() (expires, failing time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.current.expires, t.failing
 }
 
 // renew replaces a token that is still good. If that fails, it returns the old one, unless
@@ -130,7 +138,7 @@ func (t *Tokens) renew(ctx context.Context, old token) (string, error) {
 	if current := t.held(); current.text != "" && current.text != old.text {
 		return current.text, nil
 	}
-	fresh, err := t.exchange(ctx)
+	fresh, err := t.ask(ctx)
 	if err == nil {
 		t.hold(fresh)
 		return fresh.text, nil
@@ -143,6 +151,20 @@ func (t *Tokens) renew(ctx context.Context, old token) (string, error) {
 	}
 	t.current.renew = now.Add(10 * time.Second)
 	return old.text, nil
+}
+
+// ask is exchange, and notes if it fails. An end of ctx is no failure.
+func (t *Tokens) ask(ctx context.Context) (token, error) {
+	fresh, err := t.exchange(ctx)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case err == nil:
+		t.failing = time.Time{}
+	case t.failing.IsZero() && ctx.Err() == nil:
+		t.failing = t.o.Now()
+	}
+	return fresh, err
 }
 
 func (t *Tokens) held() token {

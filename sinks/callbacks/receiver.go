@@ -58,6 +58,15 @@ type Options struct {
 	ClientNames  []string      // a client certificate must carry one; empty: no path with certificates
 	BodyTime     time.Duration // the longest time that a body may take; 30 s when zero
 	Now          func() time.Time
+	Seen         func(Seen) // is told of each callback after its answer is known; may be nil
+}
+
+// Seen is a callback, and its answer.
+type Seen struct {
+	Path   string // not of this receiver: NotFound
+	Answer Answer
+	Events []delivery.Event // nil: it was not stored; they may hold personal data
+	Took   time.Duration    // to store them
 }
 
 // Receiver answers callbacks. It answers 503 until TrustKeys, and TrustClients where there are
@@ -75,6 +84,9 @@ func New(o Options) *Receiver {
 	o.BodyTime = cmp.Or(o.BodyTime, bodyTime)
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Seen == nil {
+		o.Seen = func(Seen) {}
 	}
 	return &Receiver{o: o}
 }
@@ -114,14 +126,16 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	case ReadyPath:
 		r.ready().write(w)
 	default:
-		a := r.answer(w, req)
-		r.counts[a].Add(1)
-		a.write(w)
+		seen := Seen{Path: req.URL.Path}
+		seen.Answer = r.answer(w, req, &seen)
+		r.counts[seen.Answer].Add(1)
+		r.o.Seen(seen)
+		seen.Answer.write(w)
 	}
 }
 
-// answer decides about a callback, and stores it.
-func (r *Receiver) answer(w http.ResponseWriter, req *http.Request) Answer {
+// answer decides about a callback, and stores it. It notes in seen what was stored.
+func (r *Receiver) answer(w http.ResponseWriter, req *http.Request, seen *Seen) Answer {
 	way, found := ways[req.URL.Path]
 	switch {
 	case !found, way.certificate && len(r.o.ClientNames) == 0, !way.certificate && r.o.APIKeyHeader == "":
@@ -140,7 +154,12 @@ func (r *Receiver) answer(w http.ResponseWriter, req *http.Request) Answer {
 	if refused != Stored {
 		return refused
 	}
-	return r.store(way.read(body))
+	events, began := way.read(body), time.Now()
+	stored := r.store(events)
+	if stored == Stored {
+		seen.Events, seen.Took = events, time.Since(began)
+	}
+	return stored
 }
 
 // bySignature reads the body of a callback and checks its sender. While nothing has verified, a wrong

@@ -11,15 +11,18 @@ import (
 	"errors"
 	"log"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"cohort/cmd/internal/intake"
+	"cohort/cmd/internal/metrics"
 	"cohort/engine/campaign"
 	"cohort/engine/disk"
 	"cohort/engine/facts"
@@ -44,12 +47,18 @@ type Command struct {
 	Listen      string
 	Cert, Key   string // files; empty: plain HTTP
 	BehindProxy bool
+	Metrics     metrics.Options
 	Log         *slog.Logger
 	every       time.Duration // looks at files and inbox; lookAfter when zero
 }
 
 // Run receives callbacks until ctx is done, and then answers those under way.
 func (c *Command) Run(ctx context.Context) error {
+	exporter, err := c.Metrics.Start(c.Log)
+	if err != nil {
+		return err
+	}
+	defer exporter.Close()
 	whole, err := intake.LoadCampaign(c.Campaign)
 	if err != nil {
 		return err
@@ -69,7 +78,8 @@ func (c *Command) Run(ctx context.Context) error {
 		return err
 	}
 	s := &service{log: c.Log, every: cmp.Or(c.every, lookAfter), folder: filepath.Join(runs, facts.SharedFolder)}
-	o := receive.Options{Log: c.Log}
+	counts := metrics.NewReceiver()
+	o := receive.Options{Log: c.Log, Seen: counts.Count}
 	if s.withClients = b.ClientCAFile != "" && c.Cert != "" && !c.BehindProxy; s.withClients {
 		o.ClientNames = b.ClientNames
 	}
@@ -90,11 +100,31 @@ func (c *Command) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	exporter.Show(counts.Source(s.certificateEnds), metrics.Folders(func() []string { return recent(runs) }))
 	listener, err := c.listen()
 	if err != nil {
 		return err
 	}
 	return s.run(ctx, listener)
+}
+
+// mostRuns limits the runs that the metrics of a receiver show, and lately is how long ago they may have been called.
+const (
+	mostRuns = 20
+	lately   = 30 * 24 * time.Hour
+)
+
+// recent lists the runs in a folder that were called lately, the latest first.
+func recent(runs string) []string {
+	all, _ := runfolder.In(runs) // what cannot be read was refused before
+	began := map[string]time.Time{}
+	for _, dir := range all {
+		if info, err := os.Stat(filepath.Join(dir, runfolder.RunFile)); err == nil && time.Since(info.ModTime()) < lately {
+			began[dir] = info.ModTime()
+		}
+	}
+	all = slices.SortedFunc(maps.Keys(began), func(a, b string) int { return began[b].Compare(began[a]) })
+	return all[:min(mostRuns, len(all))]
 }
 
 // lookForRuns warns of a folder without runs: its name may be wrong, or they may come later.
@@ -247,6 +277,14 @@ func (s *service) look() {
 	if s.receiver.Failing() && s.inbox.Reopen() == nil {
 		s.receiver.Recovered()
 	}
+}
+
+// certificateEnds returns the end of the certificate in use; zero: there is none.
+func (s *service) certificateEnds() (end time.Time) {
+	if pair := s.cert.current.Load(); pair != nil {
+		end = pair.Leaf.NotAfter
+	}
+	return end
 }
 
 // warnOfCertificate warns of a certificate that the services refuse, soon refuse, or that costs much time.

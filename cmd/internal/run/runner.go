@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cohort/cmd/internal/intake"
+	"cohort/cmd/internal/metrics"
 	"cohort/cmd/internal/terminal"
 	"cohort/engine"
 	"cohort/engine/campaign"
@@ -41,7 +42,8 @@ type Runner struct {
 	stderr    io.Writer
 	attended  bool // a person at a terminal sees the output
 	screen    *terminal.Screen
-	goOnWith  []string // flags of a resume that goes on with the same options
+	exporter  *metrics.Exporter // nil: nobody asked for metrics
+	goOnWith  []string          // flags of a resume that goes on with the same options
 
 	// From the folder, or from the call of a send.
 	Campaign     *campaign.Campaign
@@ -63,9 +65,10 @@ type Runner struct {
 
 // Options are the choices of a start.
 type Options struct {
-	OneWindow      bool     // end with the window instead of waiting for the next
-	Settle         bool     // replay what is in doubt, and send nothing else
-	SendAgain      string   // the reason that a resume was given for sending the same words again
+	OneWindow      bool   // end with the window instead of waiting for the next
+	Settle         bool   // replay what is in doubt, and send nothing else
+	SendAgain      string // the reason that a resume was given for sending the same words again
+	Metrics        metrics.Options
 	OneApplication bool     // a person says that every API key of the run belongs to one application
 	Words          []string // the command and its arguments, to repeat when there is nothing to resume yet
 }
@@ -215,6 +218,7 @@ func (r *Runner) goOnAs(o Options) {
 	if o.OneWindow {
 		r.goOnWith = []string{"--one-window"}
 	}
+	r.goOnWith = append(r.goOnWith, o.Metrics.Words()...)
 }
 
 // GoOn is the command that resumes the run.

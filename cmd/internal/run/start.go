@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"cohort/cmd/internal/cohortspool"
@@ -48,6 +49,8 @@ type start struct {
 	key      string             // fingerprint of the API key
 	compared *register.Overlaps // with the runs of other campaigns; nil: not compared yet
 	consents bool               // Call.Consented has changed
+
+	ended atomic.Value // the state after the end of dispatch, for metrics
 
 	noted      uint64 // requests and revisions together, as last noted
 	notedAt    time.Time
@@ -319,6 +322,7 @@ func (s *start) send(ctx context.Context, log *ledger.Log, lists dispatch.Lists)
 	levers, noLevers := control.Serve(r.Folder.Path, r.screen.Latest.Load, r.Log)
 	defer noLevers()
 	r.screen.Begin(s.plan, c.Pace)
+	s.export()
 	job := dispatch.Job{
 		Plan: s.plan, Log: log, Source: s.spool, Sink: r.Sink,
 		Start: ledger.Start{At: time.Now(), Version: build.Version(), Key: s.key},
@@ -331,6 +335,9 @@ func (s *start) send(ctx context.Context, log *ledger.Log, lists dispatch.Lists)
 		Orders: levers, Lists: lists, News: s.plan.FollowUp != nil, Pace: c.Pace, Permits: permits, OneWindow: s.options.OneWindow, Settle: s.options.Settle,
 		StopIf: c.StopIf, GiveUpAfter: c.GiveUpAfter, Service: sinks.CalledBy(c), Logger: r.Log,
 		Progress: func(now dispatch.Snapshot) {
+			if r.Tokens != nil {
+				now.Own.TokenExpires, now.Own.TokenFailing = r.Tokens.Standing()
+			}
 			r.screen.Show(now)
 			s.reached(log.Mark, stop, now.Attempts, now.Revisions)
 		},
@@ -347,6 +354,7 @@ func (s *start) send(ctx context.Context, log *ledger.Log, lists dispatch.Lists)
 	if e := log.Close(); err == nil && e != nil {
 		err = &dispatch.Stopped{Code: "log_unwritable", Why: "the progress log cannot be written", Cause: e, Halt: true}
 	}
+	s.ended.Store(endOf(summary, err))
 	s.ledger, log = nil, nil
 	runtime.GC() // there is memory for one ledger, and the limit must not rise for two
 	return r.Conclude(ctx, s.plan, s.spool, nil, summary, err)

@@ -45,7 +45,7 @@ type Run struct {
 	Waits    []Wait                `json:"waits,omitempty"`
 	Problem  string                `json:"problem,omitempty"` // why the rest cannot be read
 
-	status *Status
+	Status *Status   `json:"-"` // nil: it cannot be read
 	began  time.Time // for the order
 }
 
@@ -59,21 +59,45 @@ type Wait struct {
 // List reads the runs under a folder. A run that cannot be read is one with a Problem. It reads each log once, and
 // several at a time.
 func List(ctx context.Context, folder string) (*Runs, error) {
-	folder, err := runfolder.Absolute(folder)
-	if err != nil {
-		return nil, err
-	}
-	found, err := runfolder.In(folder)
+	return NewLister(folder).List(ctx)
+}
+
+// Lister lists the runs under a folder again and again. It is not safe for concurrent use.
+type Lister struct {
+	folder  string
+	one     bool               // the folder is that of one run
+	readers map[string]*Reader // by the folder of a run
+}
+
+// NewLister returns a Lister of the runs under a folder.
+func NewLister(folder string) *Lister { return &Lister{folder: folder} }
+
+// ListerOf returns a Lister of one run, in a folder.
+func ListerOf(run string) *Lister { return &Lister{folder: run, one: true} }
+
+// List is List. It folds only what the logs have got since the last time.
+func (l *Lister) List(ctx context.Context) (*Runs, error) {
+	folder, err := runfolder.Absolute(l.folder)
 	if err != nil {
 		return nil, err
 	}
 	all := &Runs{Folder: folder}
-	all.add(found)
+	if l.one {
+		all.Runs = []*Run{{Folder: folder}}
+	} else if found, err := runfolder.In(folder); err == nil {
+		all.add(found)
+	} else {
+		return nil, err
+	}
 	var readers errgroup.Group
 	readers.SetLimit(runtime.GOMAXPROCS(0))
+	known := l.readers
+	l.readers = map[string]*Reader{} // those of folders that are gone are left behind
 	for _, r := range all.Runs {
+		reader := cmp.Or(known[r.Folder], NewReader(r.Folder))
+		l.readers[r.Folder] = reader
 		readers.Go(func() error {
-			r.read(ctx)
+			r.read(ctx, reader)
 			return nil
 		})
 	}
@@ -126,7 +150,7 @@ func (all *Runs) add(folders []string) {
 }
 
 // read reads the run in the folder.
-func (r *Run) read(ctx context.Context) {
+func (r *Run) read(ctx context.Context, reader *Reader) {
 	if r.Problem != "" {
 		return
 	}
@@ -135,15 +159,16 @@ func (r *Run) read(ctx context.Context) {
 	}
 	h := runfolder.Heading(r.Folder)
 	r.Title, r.Series = h.Title, h.Series
-	s, err := Read(ctx, r.Folder)
+	s, err := reader.Read(ctx)
 	if err != nil {
 		r.Problem = refusal.OneLine(err.Error())
 		return
 	}
+	r.RunID = s.RunID
 	if s.FirstStart != nil {
 		r.began = *s.FirstStart
 	}
-	r.status, r.Campaign, r.Service, r.State, r.Started = s, cmp.Or(s.Campaign, r.Campaign), s.Service, s.State, s.FirstStart
+	r.Status, r.Campaign, r.Service, r.State, r.Started = s, cmp.Or(s.Campaign, r.Campaign), s.Service, s.State, s.FirstStart
 	r.Records, r.Fates, r.Waits = s.Records, s.Fates, s.waits()
 }
 
@@ -161,7 +186,7 @@ func (s *Status) waits() (all []Wait) {
 	}
 	add(s.Foreign > 0, runbooks.ForeignBatch, fmt.Sprintf("%d batches are known to the service and were not sent by this run", s.Foreign), "decide")
 	add(s.Paused != "", runbooks.PausedOrHeld, "it is paused "+s.Paused, "continue")
-	add(s.State == ledger.Halted && s.Foreign == 0, runbooks.For(s.haltCode), "it has halted: "+s.LastEvent, "resume")
+	add(s.State == ledger.Halted && s.Foreign == 0, runbooks.For(s.haltCode), "it has halted: "+strings.TrimPrefix(s.LastEvent, "halted: "), "resume")
 	add(s.State == ledger.Died, runbooks.Died, "its process is gone and left no word", "resume")
 	add(s.State == ledger.RunStopped, "", "it was stopped before its end", "resume")
 	verb, held := "decide", runbooks.PausedOrHeld
@@ -194,7 +219,7 @@ func (r *Run) print(w io.Writer) {
 	}
 	fmt.Fprintf(w, "  %-9s run %.8s", r.State, r.RunID)
 	if r.Started != nil {
-		fmt.Fprintf(w, ", started %s", r.status.clock(*r.Started))
+		fmt.Fprintf(w, ", started %s", r.Status.clock(*r.Started))
 	}
 	if r.Series != "" {
 		fmt.Fprintf(w, ", series %s", r.Series)

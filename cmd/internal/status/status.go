@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"cohort/cmd/internal/intake"
-	"cohort/cmd/internal/reconcile"
 	"cohort/cmd/internal/run"
 	"cohort/cmd/internal/terminal"
 	"cohort/engine/campaign"
@@ -51,12 +50,13 @@ type Status struct {
 	FirstStart   *time.Time            `json:"first_start,omitempty"`
 	LastAnswer   *time.Time            `json:"last_answer,omitempty"`
 	LastEvent    string                `json:"last_event,omitempty"`
-	Waiting      *wait                 `json:"waiting,omitempty"` // of the process at work
-	Rate         *rateStatus           `json:"rate,omitempty"`
+	Waiting      *Waiting              `json:"waiting,omitempty"` // of the process at work
+	Rate         *Rate                 `json:"rate,omitempty"`
 	Key          *pace.KeyUse          `json:"key,omitempty"`           // what all runs use that share the API key
 	First        *time.Time            `json:"first_request,omitempty"` // of the process at work
 	ExpectedEnd  *time.Time            `json:"expected_end,omitempty"`  // if nothing comes in between
-	Window       *windowStatus         `json:"window,omitempty"`
+	Window       *Window               `json:"window,omitempty"`
+	GoOnBy       *time.Time            `json:"go_on_by,omitempty"`   // by then, and this window holds all that is left
 	Paused       string                `json:"paused,omitempty"`     // by a person, with the reason
 	PaceLever    *pace.Override        `json:"pace_lever,omitempty"` // the rate that a person has asked for
 	Events       []ledger.Event        `json:"events,omitempty"`     // the latest decisions
@@ -67,27 +67,32 @@ type Status struct {
 	Held         int                   `json:"batches_held"`         // in doubt, and no replay can settle them
 	Foreign      int                   `json:"batches_foreign"`      // known to the service and not sent by this run
 
+	Position uint64             `json:"-"` // the number of the latest record of the log; 0: there is none
+	Traffic  ledger.Traffic     `json:"-"` // what the requests came back with
+	Gone     ledger.Process     `json:"-"` // the process that left no word, of a run that died
+	Live     *dispatch.Snapshot `json:"-"` // what the process at work says; nil: nothing
+	Silent   string             `json:"-"` // why it says nothing; empty: it does, or there is none
+	Zone     *time.Location     `json:"-"` // of the campaign; nil is UTC, while it cannot be read
+
 	routes     []ledger.RouteAccount
-	gone       ledger.Process     // the process that left no word, of a run that died
-	now        *dispatch.Snapshot // what the process at work says
-	silent     string             // why it says nothing; empty: it does, or there is none
-	haltCode   string             // of the latest halt
-	byReceipts bool               // receipts settle what is in doubt, and no replay does
-	zone       *time.Location     // of the campaign; UTC while it cannot be read
-	rates      []float64          // of the latest minutes, when they are watched
+	haltCode   string // of the latest halt
+	byReceipts bool   // receipts settle what is in doubt, and no replay does
+	stretch    pace.WindowStart
+	rates      []float64 // of the latest minutes, when they are watched
 }
 
 // clock writes a time for people.
 func (s *Status) clock(t time.Time) string { return s.in(t).Format(time.DateTime + " MST") }
 
 func (s *Status) in(t time.Time) time.Time {
-	if s.zone == nil {
+	if s.Zone == nil {
 		return t.UTC()
 	}
-	return t.In(s.zone)
+	return t.In(s.Zone)
 }
 
-func wordsOf(e *ledger.Event) string {
+// Words are the words of an event for people.
+func Words(e *ledger.Event) string {
 	switch {
 	case e.Verb == string(record.VerbStop):
 		return "stop asked for " + e.Detail
@@ -97,49 +102,14 @@ func wordsOf(e *ledger.Event) string {
 	return e.Verb + ": " + e.Detail
 }
 
+// Read reads the state of a run.
 func Read(ctx context.Context, dir string) (*Status, error) {
-	call, err := runfolder.ReadCall(dir)
-	if err != nil {
-		return nil, err
-	}
-	holder, busy := disk.LockHolder(filepath.Join(dir, runfolder.LockFile))
-	if !busy && !Sends(holder) {
-		holder = disk.Holder{} // that it is gone says nothing of the run's own sender
-	}
-	s, p := &Status{RunID: call.RunID, Folder: dir}, campaign.Pace{Location: time.UTC}
-	if c, _, _, err := runfolder.ReadCampaign(dir, call); err == nil { // else the times are UTC, as they say
-		p = c.Pace
-	}
-	s.zone = p.Location
-	at := ledger.Standing{Busy: busy, Holder: ledger.Process{PID: holder.PID, Host: holder.Host, Since: holder.Since}, Asking: holder.Doing == reconcile.Verb}
-	if busy {
-		s.PID, s.Host = holder.PID, holder.Host
-		s.ask(ctx)
-		if at.Answers = s.now != nil; at.Answers {
-			at.Says = s.now.State
-		}
-	}
-	planned, err := plan.Open(dir)
-	if errors.Is(err, plan.ErrNone) {
-		if !busy && runfolder.RefusedFor(dir) {
-			return nil, refusal.New("cohort_was_refused", "folder", dir, "file", filepath.Join(dir, runfolder.RejectsFile))
-		}
-		s.State, s.gone = at.State(), at.Gone()
-		return s, nil
-	}
-	if err != nil {
-		return nil, runfolder.Damaged(err)
-	}
-	defer func() { _ = planned.Close() }()
-	if at.Ledger, err = ledger.Read(dir, planned); err != nil {
-		return nil, runfolder.Unsound(dir, err)
-	}
-	s.fill(planned, at)
-	s.expect(p)
-	return s, s.addFiles(planned)
+	r := NewReader(dir)
+	defer r.Close()
+	return r.Read(ctx)
 }
 
-// sends reports whether a process that holds a run's folder sends the run. One of an older
+// Sends reports whether a process that holds a run's folder sends the run. One of an older
 // version may not have said.
 func Sends(h disk.Holder) bool { return slices.Contains([]string{"", "send", "resume"}, h.Doing) }
 
@@ -148,11 +118,11 @@ func (s *Status) ask(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	var err error
-	switch s.now, err = control.Snapshot(ctx, s.Folder); {
+	switch s.Live, err = control.Snapshot(ctx, s.Folder); {
 	case errors.Is(err, control.ErrNobody):
-		s.silent = "the process at work does not listen; it may be preparing, or ending"
+		s.Silent = "the process at work does not listen; it may be preparing, or ending"
 	case err != nil:
-		s.silent = refusal.OneLine(err.Error())
+		s.Silent = refusal.OneLine(err.Error())
 	}
 }
 
@@ -175,6 +145,7 @@ func (s *Status) fill(plan *plan.Plan, at ledger.Standing) {
 	s.Held, s.Foreign, s.ListedLate, s.Contradicted = held, foreign, folded.ListedLate(), folded.CountContradicted()
 	s.Resent, s.ToBeResent = folded.Resent()
 	s.FirstStart, s.LastAnswer = moment(folded.Facts().FirstStart), moment(folded.Facts().LastAnswer)
+	s.stretch, s.Traffic = folded.Facts().Stretch, folded.Traffic()
 	s.Events, s.Paused = slices.Clone(folded.Facts().Events), folded.Facts().Paused
 	if folded.Facts().Override != (pace.Override{}) {
 		s.PaceLever = new(folded.Facts().Override)
@@ -186,7 +157,7 @@ func (s *Status) fill(plan *plan.Plan, at ledger.Standing) {
 
 // died has the start of the process that is gone stand behind what was noted before it.
 func (s *Status) died(gone ledger.Process) {
-	s.gone = gone
+	s.Gone = gone
 	started := ledger.Event{
 		At: gone.Since.UTC(), Verb: "started",
 		Detail: fmt.Sprintf("by process %d on %s, which left no word since", gone.PID, gone.Host),
@@ -210,8 +181,8 @@ func moment(t time.Time) *time.Time {
 
 func (s *Status) Print(w io.Writer) {
 	state := string(s.State)
-	if s.gone.PID != 0 {
-		state += fmt.Sprintf(" (process %d on %s is gone and left no word); safe to go on", s.gone.PID, s.gone.Host)
+	if s.Gone.PID != 0 {
+		state += fmt.Sprintf(" (process %d on %s is gone and left no word); safe to go on", s.Gone.PID, s.Gone.Host)
 	}
 	if s.PID != 0 {
 		state += fmt.Sprintf(" (process %d on %s)", s.PID, s.Host)
@@ -236,12 +207,13 @@ func (s *Status) Print(w io.Writer) {
 		fmt.Fprintf(w, "last      answer at %s\n", s.clock(*s.LastAnswer))
 	}
 	for _, e := range s.Events[max(0, len(s.Events)-5):] {
-		fmt.Fprintf(w, "event     %s %s\n", s.clock(e.At), wordsOf(&e))
+		fmt.Fprintf(w, "event     %s %s\n", s.clock(e.At), Words(&e))
 	}
 	if s.Paused != "" {
 		fmt.Fprintf(w, "paused    %s\n", s.Paused)
 		if !s.ended() {
 			fmt.Fprintf(w, "to go on: %s\n", refusal.Command("continue", s.Folder))
+			s.printGoOnBy(w)
 		}
 	}
 	switch {
@@ -275,6 +247,12 @@ func (s *Status) Print(w io.Writer) {
 	}
 }
 
+func (s *Status) printGoOnBy(w io.Writer) {
+	if s.GoOnBy != nil {
+		fmt.Fprintf(w, "by %s: go on by then, and this window holds all that is left\n", s.in(*s.GoOnBy).Format("15:04"))
+	}
+}
+
 // ended reports whether a run stopped before its end.
 func (s *Status) ended() bool {
 	return s.State == ledger.RunStopped || s.State == ledger.Died || s.State == ledger.Halted
@@ -300,6 +278,7 @@ func (s *Status) next(w io.Writer) {
 			first = refusal.Command("continue", s.Folder) + " && "
 		}
 		fmt.Fprintf(w, "go on with: %s%s\n", first, refusal.Command("resume", s.Folder))
+		s.printGoOnBy(w)
 	case s.State == ledger.EndedInDoubt:
 		if s.byReceipts {
 			fmt.Fprintf(w, "%d messages are in doubt; the service's receipts settle those that they name: %s\n", s.Fates[person.InDoubt], refusal.Command("reconcile", s.Folder))

@@ -24,14 +24,15 @@ func Watch(ctx context.Context, dir string, asJSON bool, out io.Writer) error {
 	defer canvas.Leave()
 	each := time.NewTicker(time.Second)
 	defer each.Stop()
-	w := &Watcher{}
+	w, reader := &Watcher{}, NewReader(dir)
+	defer reader.Close()
 	for {
-		s, err := Read(ctx, dir)
+		s, err := reader.Read(ctx)
 		if err != nil {
 			return err
 		}
-		now := s.now
-		if w.silent = s.silent; now != nil {
+		now := s.Live
+		if w.silent = s.Silent; now != nil {
 			w.add(now)
 		}
 		s.rates = w.rates

@@ -43,7 +43,7 @@ func TestWatchARunThatSends(t *testing.T) {
 		w.add(snapshot(time.Duration(5*i)*time.Second, int64(100*i)))
 	}
 	now := snapshot(20*time.Second, 400)
-	s := &Status{RunID: "0123456789abcdef", Fates: now.Account.Fates, Records: 1000, AddsUp: true, now: now, rates: w.rates}
+	s := &Status{RunID: "0123456789abcdef", Fates: now.Account.Fates, Records: 1000, AddsUp: true, Live: now, rates: w.rates}
 	s.expect(campaign.Pace{})
 	text := w.Text(s, now)
 	for _, want := range []string{
@@ -66,7 +66,7 @@ func TestWatchARunThatSendsNothing(t *testing.T) {
 	w := &Watcher{}
 	fates := map[person.Fate]int64{person.Accepted: 10, person.NotSent: 990}
 	now := &dispatch.Snapshot{Account: ledger.Account{Records: 1000, Fates: fates}, Rate: 5, Expected: pace.Outlook{Remain: 90, Closes: time.Now()}, Waiting: "the run is paused by ann", Paused: true}
-	s := &Status{Folder: "/runs/a", Fates: fates, Records: 1000, AddsUp: true, Paused: "by ann", now: now}
+	s := &Status{Folder: "/runs/a", Fates: fates, Records: 1000, AddsUp: true, Paused: "by ann", Live: now}
 	s.expect(campaign.Pace{})
 	paused := w.Text(s, now)
 	now.Waiting, now.Paused = "", false // a snapshot from before the pause
@@ -95,9 +95,46 @@ func TestWatchARunThatWaits(t *testing.T) {
 		At: at, State: ledger.WaitingWindow, Waiting: "window closed at 12:14", Until: opens, Rate: 1,
 		Account: ledger.Account{Records: 3_400_000, Fates: map[person.Fate]int64{}}, Expected: pace.Outlook{Rate: 1, Opens: opens, Closes: opens.Add(time.Hour), Remain: 7, Last: opens.AddDate(0, 0, 1)},
 	}
-	s := &Status{now: now}
+	s := &Status{Live: now}
 	s.expect(campaign.Pace{})
 	if s.Waiting.Reason != now.Waiting || !s.Waiting.Until.Equal(opens) || !s.Window.Opens.Equal(opens) || s.Window.Remain != 7 || s.Rate.Allowed != 1 || !s.ExpectedEnd.Equal(now.Expected.Last) {
 		t.Errorf("%+v", s)
+	}
+}
+
+// A run that sends nothing in an open window says until when everything still fits into it.
+func TestTheTimeToGoOnBy(t *testing.T) {
+	opens, closes := time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC), time.Date(2026, 11, 23, 22, 0, 0, 0, time.UTC)
+	o := pace.Opening{Opens: opens, Closes: closes}
+	even := campaign.Pace{Messages: 57_600, Window: &campaign.Hours{From: 360, To: 1320}, Location: time.UTC, CatchUp: 1}
+	spread := even
+	spread.Spread, spread.CatchUp = true, 2
+	noon := opens.Add(6 * time.Hour)
+	for sentence, test := range map[string]struct {
+		pace   campaign.Pace
+		status Status
+		left   int64
+		now    time.Time
+		want   string
+	}{
+		"of an hour's messages, an hour before the window closes":      {even, Status{State: ledger.Halted}, 3600, noon, "21:00"},
+		"paused, with a process":                                       {even, Status{State: ledger.Paused, Paused: "by ann", PID: 7}, 3600, noon, "21:00"},
+		"spread: at twice the even rate of what was left at the start": {spread, Status{State: ledger.Died, stretch: pace.WindowStart{Opens: opens, Begun: opens, Left: 57_600}}, 28_800, noon, "18:00"},
+		"there is no more time":                                        {even, Status{State: ledger.Halted}, 57_600, noon, ""},
+		"nothing is left":                                              {even, Status{State: ledger.Halted}, 0, noon, ""},
+		"the window is closed":                                         {even, Status{State: ledger.Halted}, 3600, opens.Add(-time.Hour), ""},
+		"it sends":                                                     {even, Status{State: ledger.Sending, PID: 7}, 3600, noon, ""},
+		"another pace was ordered":                                     {even, Status{State: ledger.Halted, PaceLever: &pace.Override{PerSecond: 9}}, 3600, noon, ""},
+		"no ceiling":                                                   {campaign.Pace{Location: time.UTC}, Status{State: ledger.Halted}, 3600, noon, ""},
+	} {
+		s := test.status
+		s.Fates = map[person.Fate]int64{person.NotSent: test.left - test.left/2, person.InDoubt: test.left / 2}
+		got := ""
+		if by := s.goOnBy(test.pace, o, test.now); by != nil {
+			got = by.Format("15:04")
+		}
+		if got != test.want {
+			t.Errorf("%s: %q, want %q", sentence, got, test.want)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"cohort/cmd/internal/markup"
 	"cohort/engine/report"
 )
 
@@ -22,7 +23,7 @@ const (
 type group struct {
 	Column  string
 	AtLeast bool // some count says so
-	*table
+	*markup.Table
 }
 
 // Grouped has a table for each of the first kept columns.
@@ -36,24 +37,24 @@ func (p *Page) Grouped() (all []group) {
 
 // group has the counts that cohort report --by shows, and no others: decision 33.
 func (p *Page) group(id string, g report.Tallies, most int) group {
-	column := strings.ReplaceAll(oneLine(g.Column), "_", " ")
+	column := strings.ReplaceAll(markup.OneLine(g.Column), "_", " ")
 	if len(column) < 4 { // such as ICB and GP
 		column = strings.ToUpper(column)
 	}
-	t := &table{ID: id, Caption: "People by " + column, Head: []string{capital(column), "Sent to", "Delivered", "Not delivered", "Not known"}, Dense: true}
+	t := &markup.Table{ID: id, Caption: "People by " + column, Head: []string{markup.Capital(column), "Sent to", "Delivered", "Not delivered", "Not known"}, Dense: true}
 	if p.Known == 0 {
 		t.Head = t.Head[:2]
 	}
-	of := group{Column: column, table: t}
+	of := group{Column: column, Table: t}
 	names, tallies := largest(g, most)
 	tallies = append(tallies, slices.Concat(tallies...))
 	for i, name := range append(names, "All") {
-		counts, r := report.Counts(p.Known > 0, tallies[i]...), row{Name: name, Sum: i == len(names)}
+		counts, r := report.Counts(p.Known > 0, tallies[i]...), markup.Row{Name: name, Sum: i == len(names)}
 		for _, name := range []string{"accepted", "delivered", "failed", "not_known"}[:len(t.Head)-1] {
 			c := counts[name]
-			text := strings.TrimSpace(c.Words + " " + number(c.N))
+			text := strings.TrimSpace(c.Words + " " + markup.Number(c.N))
 			if sent := counts["accepted"]; name == "delivered" && sent.Words == "" {
-				text = cmp.Or(share(c.N, sent.N), text)
+				text = cmp.Or(markup.Share(c.N, sent.N), text)
 			}
 			r.Cells, of.AtLeast = append(r.Cells, text), of.AtLeast || c.AtLeast()
 		}
@@ -91,14 +92,14 @@ func largest(g report.Tallies, most int) (names []string, tallies [][]*report.Ta
 		for _, value := range values[n:] {
 			rest = append(rest, g.Values[value])
 		}
-		names, tallies = append(names, "Others ("+plural(int64(len(rest)), "value", "values")+")"), append(tallies, rest)
+		names, tallies = append(names, "Others ("+markup.Plural(int64(len(rest)), "value", "values")+")"), append(tallies, rest)
 	}
 	return names, tallies
 }
 
 // shortened is a value on the page. It is not one of names.
 func shortened(value string, names []string) string {
-	name := cmp.Or(oneLine(value), "No value in the file")
+	name := cmp.Or(markup.OneLine(value), "No value in the file")
 	if r := []rune(name); len(r) > longestName {
 		name = string(r[:longestName]) + "…"
 	}

@@ -3,15 +3,14 @@
 package summary
 
 import (
-	"crypto/sha256"
 	_ "embed" // the page and its style
-	"encoding/base64"
 	"fmt"
 	"html/template"
 	"io"
 	"strings"
 	"time"
 
+	"cohort/cmd/internal/markup"
 	"cohort/engine/campaign"
 	"cohort/engine/report"
 	"cohort/ingest/person"
@@ -23,10 +22,7 @@ var pageText string
 //go:embed summary.css
 var styleText string
 
-var page = template.Must(template.New("summary").Funcs(template.FuncMap{
-	"number": number, "share": share, "plural": plural, "span": span, "table": newTable, "plain": plain, "bars": bars,
-	"list": func(texts ...string) []string { return texts },
-}).Parse(pageText))
+var page = markup.New("summary", pageText, nil)
 
 // Page is everything that a summary says.
 type Page struct {
@@ -45,13 +41,11 @@ type Page struct {
 // Render writes the page.
 func Render(w io.Writer, p *Page) error {
 	for _, text := range []*string{&p.Title, &p.Service, &p.Purpose.Text, &p.Purpose.Owner, &p.Purpose.Basis, &p.NotCompared} {
-		*text = oneLine(*text)
+		*text = markup.OneLine(*text)
 	}
-	p.Style = template.CSS(styleText + fmt.Sprintf(`@page{@bottom-left{content:"%s, run %.8s · as of %s · complete: %s"}}`,
+	p.Style = template.CSS(markup.Style + styleText + fmt.Sprintf(`@page{@bottom-left{content:"%s, run %.8s · as of %s · complete: %s"}}`,
 		p.Campaign, p.RunID, p.AsOf.Format("2 January 2006, 15:04"), map[bool]string{false: "no", true: "yes"}[p.Complete()]))
-	sum := sha256.Sum256([]byte(p.Style))
-	p.Policy = "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
-		"'; img-src data:; base-uri 'none'; form-action 'none'"
+	p.Policy = "default-src 'none'; style-src " + markup.Source(string(p.Style)) + "; img-src data:; base-uri 'none'; form-action 'none'"
 	return page.Execute(w, p)
 }
 
@@ -70,8 +64,8 @@ func (p *Page) Undelivered() int64 { return total(p.Failed) }
 func (p *Page) Unknown() int64 { return total(p.Open) }
 
 // Keys are the figures at the top, as parts of all who were sent to.
-func (p *Page) Keys() []row {
-	return []row{{Name: "Delivered", N: p.Delivered()}, {Name: "Not delivered", N: p.Undelivered()}, {Name: "No outcome known yet", N: p.Unknown()}}
+func (p *Page) Keys() []markup.Row {
+	return []markup.Row{{Name: "Delivered", N: p.Delivered()}, {Name: "Not delivered", N: p.Undelivered()}, {Name: "No outcome known yet", N: p.Unknown()}}
 }
 
 // Of counts the records with a fate.
@@ -104,7 +98,7 @@ func (p *Page) Final() (t time.Time) {
 }
 
 // Waited is the time since the first acceptance.
-func (p *Page) Waited() string { return span(p.AsOf.Sub(p.First).Truncate(time.Minute)) }
+func (p *Page) Waited() string { return markup.Span(p.AsOf.Sub(p.First).Truncate(time.Minute)) }
 
 var longest = report.Delays[len(report.Delays)-1]
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"cohort/cmd/internal/markup"
 	"cohort/engine/report"
 )
 
@@ -100,7 +101,7 @@ func TestSharesAndSpans(t *testing.T) {
 		{3, 9, ""}, {0, 0, ""}, {5, 10, "50%"}, {1, 999, "under 1%"}, {998, 999, "over 99%"}, {0, 10, "0%"}, {10, 10, "100%"},
 		{1, 3_400_000, "under 0.1%"}, {3_399_999, 3_400_000, "over 99.9%"}, {945, 1000, "94.5%"}, {0, 1000, "0%"},
 	} {
-		if got := share(test.n, test.of); got != test.want {
+		if got := markup.Share(test.n, test.of); got != test.want {
 			t.Errorf("%d of %d is %q, want %q", test.n, test.of, got, test.want)
 		}
 	}
@@ -108,7 +109,7 @@ func TestSharesAndSpans(t *testing.T) {
 		0: "1 second", 59 * time.Second: "59 seconds", time.Minute: "1 minute", time.Hour: "1 hour", 24 * time.Hour: "24 hours",
 		48 * time.Hour: "2 days", 15*time.Hour + 31*time.Minute: "15 h 31 min", 73*time.Hour + time.Minute: "3 days 1 h",
 	} {
-		if got := span(d); got != want {
+		if got := markup.Span(d); got != want {
 			t.Errorf("%s is %q, want %q", d, got, want)
 		}
 	}

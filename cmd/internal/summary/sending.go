@@ -5,11 +5,13 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"cohort/cmd/internal/markup"
 )
 
 // area is a chart of messages over time.
 type area struct {
-	*table
+	*markup.Table
 	Path  string // in a box of 1000 by 100
 	Peak  float64
 	Ticks []tick
@@ -45,7 +47,7 @@ func (p *Page) Sending() *area {
 		return nil
 	}
 	bounds := periods(p.Start(), p.End())
-	a := &area{table: &table{ID: "sending", Caption: "Messages that the service took, over time", Head: []string{"From"}}, Else: p.Accepted() - total(p.Sent)}
+	a := &area{Table: &markup.Table{ID: "sending", Caption: "Messages that the service took, over time", Head: []string{"From"}}, Else: p.Accepted() - total(p.Sent)}
 	counts := make([]int64, len(bounds)-1)
 	for q, n := range p.Sent {
 		i, _ := slices.BinarySearchFunc(bounds, time.Unix(q*900+1, 0), time.Time.Compare)
@@ -54,10 +56,10 @@ func (p *Page) Sending() *area {
 	}
 	cells := []string{}
 	for i, n := range counts {
-		a.Head, cells = append(a.Head, label(bounds, i)), append(cells, number(n))
+		a.Head, cells = append(a.Head, label(bounds, i)), append(cells, markup.Number(n))
 	}
 	a.Head = append(a.Head, "All")
-	a.Rows = []row{{Name: "Accepted", Cells: append(cells, number(p.Accepted()))}}
+	a.Rows = []markup.Row{{Name: "Accepted", Cells: append(cells, markup.Number(p.Accepted()))}}
 	a.draw(p.Sent, bounds)
 	return a
 }
@@ -116,7 +118,7 @@ func (a *area) draw(sent map[int64]int64, bounds []time.Time) {
 	}
 	a.Path, a.Peak = "M0,100"+path.String()+"H1000V100Z", float64(most)/(float64(each)*quarter.Seconds())
 	for i := 0; i <= n; i += (n + 3) / 4 {
-		t := tick{percent(100 * float64(bounds[i].Sub(bounds[0])) / float64(bounds[n].Sub(bounds[0]))), "middle", label(bounds, i)}
+		t := tick{markup.Percent(100 * float64(bounds[i].Sub(bounds[0])) / float64(bounds[n].Sub(bounds[0]))), "middle", label(bounds, i)}
 		switch i {
 		case 0:
 			t.Anchor = "start"

@@ -1,10 +1,9 @@
-package main
+package lever
 
 import (
 	"cmp"
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -79,10 +78,8 @@ func TestTheAnswerToPace(t *testing.T) {
 			"the pace goes from 5/s to 4/s\nthe run is paused: all of this is as if it continued now\n",
 		},
 	} {
-		var out strings.Builder
-		answerPace(&out, test.change, test.noted, time.UTC)
-		if out.String() != test.want {
-			t.Errorf("%s: %q", sentence, out.String())
+		if got := answerPace(test.change, test.noted, time.UTC) + "\n"; got != test.want {
+			t.Errorf("%s: %q", sentence, got)
 		}
 	}
 }
