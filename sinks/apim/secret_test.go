@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -175,4 +176,29 @@ func TestAnAPIKeyThatIsRefusedInMidRun(t *testing.T) {
 		t.Errorf("%s %v", after, err)
 	}
 	token(t, tokens)
+}
+
+// Callers that wait for an exchange share its failure too: a command that takes long does not run once for each.
+func TestAHundredCallersShareAFailure(t *testing.T) {
+	e := newEndpoint(t)
+	tokens := e.tokens(t, nil)
+	gate := make(chan struct{})
+	e.says(func(_ int, w http.ResponseWriter, _ *http.Request) bool { <-gate; w.WriteHeader(500); return true })
+	var callers, waiting sync.WaitGroup
+	waiting.Add(100)
+	for range 100 {
+		callers.Go(func() {
+			waiting.Done()
+			if _, err := tokens.Token(t.Context()); err == nil {
+				t.Error("there is a token")
+			}
+		})
+	}
+	waiting.Wait()
+	time.Sleep(50 * time.Millisecond) // so that nearly all of them wait
+	close(gate)
+	callers.Wait()
+	if n := e.asked(); n > 50 { // a caller that came late asks again
+		t.Errorf("%d exchanges", n)
+	}
 }
