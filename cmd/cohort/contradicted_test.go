@@ -17,10 +17,10 @@ import (
 	"cohort/engine/runfolder"
 )
 
-// reports has the service report about a message that it does not have by the report in a run's folder: reports DIR
+// contradictions has the service report about a message that it does not have by the report in a run's folder: reports DIR
 // FATE FILE [far]. It takes the first row of a fate that is not contradicted yet, or the last, and adds the NHS number
 // to a file.
-func reports(ts *testscript.TestScript, _ bool, args []string) {
+func contradictions(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	planned, err := plan.Open(dir)
 	ts.Check(err)

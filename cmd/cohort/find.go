@@ -9,7 +9,7 @@ import (
 
 	"cohort/cmd/internal/commandline"
 	"cohort/cmd/internal/find"
-	"cohort/cmd/internal/run"
+	"cohort/cmd/internal/memory"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
 	"cohort/ingest/person"
@@ -54,7 +54,7 @@ Exit codes: 0 when there is an answer, also that nobody was found; 10 when there
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) (err error) {
-			run.LimitMemory()
+			memory.Limit()
 			if number != "" {
 				if q.Number, err = numberFrom(number, c.InOrStdin()); err != nil {
 					return err

@@ -15,7 +15,7 @@ import (
 	"cohort/cmd/internal/cohortspool"
 	"cohort/cmd/internal/commandline"
 	"cohort/cmd/internal/output"
-	"cohort/cmd/internal/run"
+	"cohort/cmd/internal/reports"
 	"cohort/engine/delivery"
 	"cohort/engine/event"
 	"cohort/engine/ledger"
@@ -136,7 +136,7 @@ func (f *reportFlags) write(folder string, groups *report.Groups) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	of := &run.Report{Dir: dir, Plan: plan, Ledger: folded, Spool: spool, AsOf: time.Now(), Only: only, Log: f.log}
+	of := &reports.Report{Dir: dir, Plan: plan, Ledger: folded, Spool: spool, AsOf: time.Now(), Only: only, Log: f.log}
 	if groups != nil {
 		return nil, of.Count(groups)
 	}

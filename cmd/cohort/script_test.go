@@ -85,7 +85,7 @@ func TestScripts(t *testing.T) {
 
 			"ledgercounts": ledgerCounts,
 			"doubtful":     doubtful,
-			"reports":      reports,
+			"reports":      contradictions,
 			"contradicted": contradicted,
 		},
 	})

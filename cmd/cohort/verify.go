@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cohort/cmd/internal/commandline"
+	"cohort/cmd/internal/reports"
 	"cohort/cmd/internal/run"
 	"cohort/engine/inspect"
 	"cohort/engine/plan"
@@ -104,7 +105,7 @@ func verified(out io.Writer, dir string, s *inspect.Summary) error {
 	var changed error
 	if digest := s.Ledger.Facts().Reported; digest != "" {
 		words := runfolder.ReportFile + " has the digest that the run recorded at its end"
-		if changed = run.CompareReport(filepath.Join(dir, runfolder.ReportFile), digest); changed != nil {
+		if changed = reports.Compare(filepath.Join(dir, runfolder.ReportFile), digest); changed != nil {
 			words = "missing or changed"
 		}
 		fmt.Fprintln(out, "report      "+words)

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"cohort/cmd/internal/output"
+	"cohort/cmd/internal/reports"
 	"cohort/cmd/internal/run"
 	"cohort/cmd/internal/terminal"
 	messages "cohort/engine/delivery"
@@ -297,7 +298,7 @@ func tell(s *run.Runner, d *delivery.Run, ledger *ledger.Ledger, o *Options, com
 // fallback lists the people whom the run has not reached and who may be written to in another way.
 func fallback(s *run.Runner, d *delivery.Run, ledger *ledger.Ledger, o *Options) (*delivery.Fallback, error) {
 	now := time.Now()
-	of := run.Report{Dir: d.Dir, Plan: d.Plan, Ledger: ledger, Spool: d.Spool, AsOf: now, Log: s.Log}
+	of := reports.Report{Dir: d.Dir, Plan: d.Plan, Ledger: ledger, Spool: d.Spool, AsOf: now, Log: s.Log}
 	rule := report.Unreached{App: s.Campaign.NHSApp != nil, Unread: o.unread, Now: now, OnlyYes: true}
 	var counts report.UnreachedCounts
 	if err := output.WriteTo(o.fallback, func(w io.Writer) error { return of.Write(rule.CSV(w, &counts)) }); err != nil {

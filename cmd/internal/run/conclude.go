@@ -15,6 +15,7 @@ import (
 
 	"cohort/cmd/internal/intake"
 	"cohort/cmd/internal/output"
+	"cohort/cmd/internal/reports"
 	"cohort/cmd/internal/terminal"
 	"cohort/docs/runbooks"
 	"cohort/engine"
@@ -78,7 +79,7 @@ func (r *Runner) Conclude(ctx context.Context, plan *plan.Plan, spool *shard.Spo
 // summarise writes the summary. A run ends as it ended, also without one.
 func (r *Runner) summarise(plan *plan.Plan, spool *shard.Spool, folded *ledger.Ledger) {
 	path := r.Folder.File(runfolder.SummaryFile)
-	of := Report{Dir: r.Folder.Path, Plan: plan, Ledger: folded, Spool: spool, AsOf: time.Now(), Log: r.Log}
+	of := reports.Report{Dir: r.Folder.Path, Plan: plan, Ledger: folded, Spool: spool, AsOf: time.Now(), Log: r.Log}
 	if err := of.WriteSummary(path); err != nil {
 		r.Log.Warn("the summary could not be written", event.NotWritten, "problem", err.Error(), "command", refusal.Command("report", r.Folder.Path)+" --format html")
 		return

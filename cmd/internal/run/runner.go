@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cohort/cmd/internal/intake"
+	"cohort/cmd/internal/memory"
 	"cohort/cmd/internal/metrics"
 	"cohort/cmd/internal/terminal"
 	"cohort/engine"
@@ -91,7 +92,7 @@ func ClockOf(ctx context.Context) func() time.Time {
 
 // Open connects a runner to the command's streams.
 func (r *Runner) Open(c *cobra.Command) {
-	LimitMemory()
+	memory.Limit()
 	r.stdin, r.Stdout, r.stderr = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
 	r.screen, r.attended = terminal.NewScreen(r.stderr, event.Programs(c.Context())), terminal.AtTerminal(r.stdin, r.Stdout, r.stderr)
 	r.Log, r.programs = r.screen.Log, event.Programs(c.Context()) != nil

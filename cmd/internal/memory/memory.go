@@ -1,4 +1,5 @@
-package run
+// Package memory keeps the memory of a process near what is in use.
+package memory
 
 import (
 	"os"
@@ -12,10 +13,10 @@ import (
 // of millions of people.
 const usualMemory = 100 << 20
 
-// LimitMemory has the collector keep the memory of this process near what is in use, unless GOMEMLIMIT says otherwise.
+// Limit has the collector keep the memory of this process near what is in use, unless GOMEMLIMIT says otherwise.
 // By default the heap grows to twice of that. A run of millions of single messages keeps its ledger, and garbage as
 // large as the ledger would come on top. The collector is never short of room: when more is in use, the limit rises.
-var LimitMemory = sync.OnceFunc(func() {
+var Limit = sync.OnceFunc(func() {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		(&limit{live: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}).adjust()
 	}

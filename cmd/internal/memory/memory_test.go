@@ -1,4 +1,4 @@
-package run
+package memory
 
 import (
 	"runtime"
@@ -10,7 +10,7 @@ import (
 func TestTheLimitFollowsWhatIsInUse(t *testing.T) {
 	before := debug.SetMemoryLimit(-1)
 	t.Setenv("GOMEMLIMIT", "") // as good as none
-	LimitMemory()
+	Limit()
 	defer debug.SetMemoryLimit(before)
 	until := func(holds func(limit int64) bool) {
 		for !holds(debug.SetMemoryLimit(-1)) { // go test ends a loop without end
