@@ -39,7 +39,7 @@ const usageText = `usage: go run ./bench ingest|send|floor|log|pace|watch [flags
   floor   how far each stage of a send is from the least that it could cost
   log     what the progress log costs
   pace    how exactly a send keeps to a rate
-  watch   what it costs a send that its metrics are scraped
+  watch   what it costs a send that its metrics are scraped, and that a page shows it
 
 `
 

@@ -159,3 +159,40 @@ func (k keyboard) await(script string) {
 	}
 	k.t.Fatalf("%s never comes in %s", script, browsertest.Eval[string](k.t, k.b, "document.body.innerText"))
 }
+
+// The process of a page tells machines how a run stands that has no process any more.
+func TestThePageServesMetrics(t *testing.T) {
+	t.Chdir(t.TempDir())
+	Must(0, os.WriteFile("campaign.yaml", []byte(campaignOf("")), 0o600))
+	for _, line := range []string{"generate -n 20 -o cohort.csv", "send -c campaign.yaml cohort.csv --simulate"} {
+		if err := called(t, line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root, address := rootCommand(), freeAddress(t)
+	root.SetArgs([]string{"status", "--runs", "runs", "--serve", "127.0.0.1:0", "--metrics", address})
+	root.SetOut(io.Discard)
+	root.SetErr(io.Discard)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- root.ExecuteContext(ctx) }()
+	for {
+		var finished, accepted float64
+		for series, n := range scrape(address) {
+			if strings.HasPrefix(series, "cohort_run_state{") && strings.Contains(series, `"finished"`) {
+				finished += n
+			}
+			if strings.HasPrefix(series, "cohort_messages_accepted_total{") {
+				accepted += n
+			}
+		}
+		if finished == 1 && accepted == 20 {
+			break
+		}
+		time.Sleep(20 * time.Millisecond) // go test ends a loop without end
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}

@@ -4,8 +4,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"cohort/cmd/internal/commandline"
+	"cohort/cmd/internal/metrics"
 	"cohort/cmd/internal/page"
 	"cohort/cmd/internal/status"
+	"cohort/engine/event"
 	"cohort/engine/refusal"
 	"cohort/engine/runfolder"
 )
@@ -13,6 +15,7 @@ import (
 func statusCommand() *cobra.Command {
 	var asJSON, watching, levers bool
 	var serve, runs string
+	var figures metrics.Options
 	c := &cobra.Command{
 		Use:   "status DIR | --runs DIR --serve ADDRESS",
 		Short: "Show the state of a run, while it runs or after",
@@ -36,17 +39,21 @@ address has a token, which works once.
 		}),
 		RunE: func(c *cobra.Command, args []string) error {
 			switch {
-			case serve == "" && (runs != "" || levers), serve != "" && (asJSON || watching):
+			case serve == "" && (runs != "" || levers || figures != metrics.Options{}), serve != "" && (asJSON || watching):
 				return refusal.New("status_not_served")
 			case runs != "":
-				return page.Serve(c.Context(), serve, status.NewLister(runs), false, levers, c.OutOrStdout())
+				return servePage(c, figures, metrics.Under(runs), func() error {
+					return page.Serve(c.Context(), serve, status.NewLister(runs), false, levers, c.OutOrStdout())
+				})
 			}
 			dir, _, err := runfolder.Find(args[0])
 			if err != nil {
 				return err
 			}
 			if serve != "" {
-				return page.Serve(c.Context(), serve, status.ListerOf(dir), true, levers, c.OutOrStdout())
+				return servePage(c, figures, metrics.Folders(func() []string { return []string{dir} }), func() error {
+					return page.Serve(c.Context(), serve, status.ListerOf(dir), true, levers, c.OutOrStdout())
+				})
 			}
 			if watching {
 				return status.Watch(c.Context(), dir, asJSON, c.OutOrStdout())
@@ -63,5 +70,17 @@ address has a token, which works once.
 	c.Flags().StringVar(&serve, "serve", "", "show it in a browser, at this `address` of this machine")
 	c.Flags().StringVar(&runs, "runs", "", "with --serve: all runs in this `folder`")
 	c.Flags().BoolVar(&levers, "levers", false, "with --serve: pause, continue, pace and stop, for one browser on this machine")
+	figures.Flags(c.Flags())
 	return c
+}
+
+// servePage exports the metrics of runs while a page serves.
+func servePage(c *cobra.Command, o metrics.Options, runs metrics.Source, serve func() error) error {
+	exporter, err := o.Start(event.Log(c.Context(), c.ErrOrStderr()))
+	if err != nil {
+		return err
+	}
+	defer exporter.Close()
+	exporter.Show(runs)
+	return serve()
 }

@@ -322,7 +322,7 @@ var sentences = map[string]string{
 	"simulator_cannot_listen":       "the simulator cannot listen on {address}: {cause}. Give --listen a free host:port, such as 127.0.0.1:9300; another simulator may be running",
 	"simulator_not_started":         "the simulator cannot start: {cause}",
 	"state_unusable":                "the simulator's state cannot be used: {cause}",
-	"status_not_served":             "--runs and --levers need --serve, and --serve goes without --json and --watch. Such as: cohort status DIR --serve 127.0.0.1:8800",
+	"status_not_served":             "--runs, --levers and --metrics need --serve, and --serve goes without --json and --watch. Such as: cohort status DIR --serve 127.0.0.1:8800",
 	"stdin_copy_gone":               "the cohort came from standard input, and {folder} holds no copy of it; give it again: {command}",
 	"stdin_copy_not_moved":          "the copy of standard input cannot be moved into the run's folder: {cause}",
 	"stdin_empty":                   "standard input is empty; give the cohort on standard input, as in: zcat cohort.csv.gz | cohort {verb} -c campaign.yaml -",

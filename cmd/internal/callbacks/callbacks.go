@@ -11,12 +11,10 @@ import (
 	"errors"
 	"log"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -101,31 +99,12 @@ func (c *Command) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	exporter.Show(counts.Source(s.certificateEnds), metrics.Folders(func() []string { return recent(runs) }))
+	exporter.Show(counts.Source(s.certificateEnds), metrics.Under(runs))
 	listener, err := c.listen()
 	if err != nil {
 		return err
 	}
 	return s.run(ctx, listener)
-}
-
-// mostRuns limits the runs that the metrics of a receiver show, and lately is how long ago they may have been called.
-const (
-	mostRuns = 20
-	lately   = 30 * 24 * time.Hour
-)
-
-// recent lists the runs in a folder that were called lately, the latest first.
-func recent(runs string) []string {
-	all, _ := runfolder.In(runs) // what cannot be read was refused before
-	began := map[string]time.Time{}
-	for _, dir := range all {
-		if info, err := os.Stat(filepath.Join(dir, runfolder.RunFile)); err == nil && time.Since(info.ModTime()) < lately {
-			began[dir] = info.ModTime()
-		}
-	}
-	all = slices.SortedFunc(maps.Keys(began), func(a, b string) int { return began[b].Compare(began[a]) })
-	return all[:min(mostRuns, len(all))]
 }
 
 // lookForRuns warns of a folder without runs: its name may be wrong, or they may come later.
