@@ -99,9 +99,12 @@ func oneIf(is bool) float64 {
 	return 0
 }
 
+// label is the value of the label run.
+func (r *Run) label() string { return r.RunID[:min(8, len(r.RunID))] }
+
 // collect sends all metrics of a run.
 func (r *Run) collect(out chan<- prometheus.Metric) {
-	s := sink{out: out, run: r.RunID[:min(8, len(r.RunID))]}
+	s := sink{out: out, run: r.label()}
 	if r.Plan != nil {
 		s.campaign = r.Plan.Campaign
 	}

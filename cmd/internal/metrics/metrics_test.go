@@ -283,3 +283,16 @@ func TestExporter(t *testing.T) {
 		}
 	}
 }
+
+// A copy of a run's folder has the run's id too. It does not take the metrics of all runs away.
+func TestACopyOfARunIsShownOnce(t *testing.T) {
+	run, twin := worst(), worst()
+	run.Live, twin.Live = true, false
+	want := shown(t, one(run))
+	for _, all := range [][]*Run{{run, twin}, {twin, run}} {
+		got := shown(t, Runs(func(context.Context) ([]*Run, int) { return all, 0 }))
+		if len(got) != len(want) {
+			t.Errorf("%d series, want the %d of the run at work", len(got), len(want))
+		}
+	}
+}

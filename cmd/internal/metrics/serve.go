@@ -36,14 +36,21 @@ type source func(out chan<- prometheus.Metric)
 func (source) Describe(chan<- *prometheus.Desc)       {} // that is decided at each scrape
 func (s source) Collect(out chan<- prometheus.Metric) { s(out) }
 
-// Runs shows several runs, and counts those that cannot be read.
+// Runs shows several runs, and counts those that cannot be read. A copy of a run's folder is the same run, and is left
+// out: Prometheus takes nothing at all when a series comes twice.
 func Runs(looks func(ctx context.Context) (all []*Run, unread int)) Source {
 	return source(func(out chan<- prometheus.Metric) {
 		ctx, cancel := context.WithTimeout(context.Background(), lookTime)
 		defer cancel()
 		all, unread := looks(ctx)
-		for _, r := range all {
-			r.collect(out)
+		shown := map[string]bool{}
+		for _, live := range []bool{true, false} { // rather the one at work
+			for _, r := range all {
+				if id := r.label(); r.Live == live && !shown[id] {
+					shown[id] = true
+					r.collect(out)
+				}
+			}
 		}
 		sink{out: out}.gauge("cohort_runs_unread", "Runs whose folder or log cannot be read.", float64(unread))
 	})

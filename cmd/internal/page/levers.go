@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
+	"fmt"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -26,7 +28,11 @@ type levers struct {
 	answer  string // to the latest order, until it is shown
 }
 
-const cookieName = "cohort-levers"
+// cookieName has the port, because a browser sends the cookies of one port to all others.
+func cookieName(r *http.Request) string {
+	_, port, _ := net.SplitHostPort(r.Host)
+	return "cohort-levers-" + port
+}
 
 // addLevers lets a browser order. The site is on a loopback address.
 func (s *Site) addLevers() {
@@ -69,7 +75,7 @@ func (l *levers) enter(w http.ResponseWriter, r *http.Request) bool {
 	case !l.used:
 		l.used = true
 		http.SetCookie(w, &http.Cookie{
-			Name: cookieName, Value: l.session, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode,
+			Name: cookieName(r), Value: l.session, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		})
 	}
 	http.Redirect(w, r, r.URL.Path, http.StatusSeeOther)
@@ -77,7 +83,7 @@ func (l *levers) enter(w http.ResponseWriter, r *http.Request) bool {
 }
 
 func (l *levers) isOwner(r *http.Request) bool {
-	cookie, err := r.Cookie(cookieName)
+	cookie, err := r.Cookie(cookieName(r))
 	return err == nil && same(cookie.Value, l.session)
 }
 
@@ -104,7 +110,10 @@ func (l *levers) order(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "This order cannot be read.", http.StatusBadRequest)
 		return
 	}
-	answer := l.obey(r, v.Run.Folder)
+	answer := fmt.Sprintf("Nothing has changed: %d folders have this run. Give the order at a terminal, with the folder.", v.Twins)
+	if v.Twins < 2 {
+		answer = l.obey(r, v.Run.Folder)
+	}
 	l.site.mu.Lock()
 	l.site.next = time.Time{} // the page that comes next shows the effect
 	l.site.mu.Unlock()

@@ -2,6 +2,7 @@ package page
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
 	"regexp"
@@ -343,7 +345,7 @@ func TestForgedOrdersAreRefused(t *testing.T) {
 		"no origin":                {[]string{"Cookie", cookie}, http.StatusForbidden},
 		"an origin of nobody":      {[]string{"Cookie", cookie, "Origin", "null"}, http.StatusForbidden},
 		"no cookie":                {[]string{"Origin", server.URL}, http.StatusForbidden},
-		"a wrong cookie":           {[]string{"Cookie", cookieName + "=x", "Origin", server.URL}, http.StatusForbidden},
+		"a wrong cookie":           {[]string{"Cookie", "cohort-levers=x; " + strings.Split(cookie, "=")[0] + "=x", "Origin", server.URL}, http.StatusForbidden},
 		"a name that leads here":   {[]string{"Cookie", cookie, "Host", "evil.example", "Origin", "http://evil.example"}, http.StatusMisdirectedRequest},
 		"such a name and the port": {[]string{"Cookie", cookie, "Host", strings.Replace(host, "127.0.0.1", "evil.example", 1), "Origin", server.URL}, http.StatusMisdirectedRequest},
 	} {
@@ -394,5 +396,56 @@ func TestThePolicyIsThatOfThePage(t *testing.T) {
 		if !strings.Contains(site.policy, tag+"-src "+markup.Source(inside)+";") {
 			t.Errorf("the policy is not that of the %s", tag)
 		}
+	}
+}
+
+// A browser keeps one set of cookies for all ports of a machine. The pages of two runs do not take each other's levers.
+func TestABrowserHasTheLeversOfTwoPages(t *testing.T) {
+	jar, _ := cookiejar.New(nil)
+	client := &http.Client{Jar: jar}
+	get := func(address string) int {
+		t.Helper()
+		answer, err := client.Get(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Body.Close()
+		return answer.StatusCode
+	}
+	var servers []string
+	for range 2 {
+		site, server, _ := siteOf(t, true, sending())
+		site.addLevers()
+		servers = append(servers, server.URL)
+		if code := get(server.URL + "/?token=" + site.levers.token); code != http.StatusOK {
+			t.Fatalf("the token: %d", code)
+		}
+	}
+	for i, server := range servers {
+		if code := get(server + "/levers"); code != http.StatusOK {
+			t.Errorf("the levers of page %d: %d", i+1, code)
+		}
+	}
+}
+
+// A copy of a run's folder has the run's id too. The page shows the run that is at work, and no order goes to the copy.
+func TestACopyOfARunTakesNoOrders(t *testing.T) {
+	run, twin := sending(), ended(ledger.Died, ledger.Event{})
+	twin.Folder, twin.Status.Folder = twin.Folder+".bak", twin.Folder+".bak"
+	run.Folder = t.TempDir()
+	site, server, _ := siteOf(t, false, twin, run)
+	site.addLevers()
+	base := "/run/" + run.RunID + "/"
+	if page := get(t, server.URL+base, http.StatusOK); !bytes.Contains(page, []byte("Sending")) {
+		t.Error("it shows the copy")
+	}
+	r := httptest.NewRequest(http.MethodPost, base+"levers", strings.NewReader("order=pause&reason=x"))
+	r.Host = strings.TrimPrefix(server.URL, "http://")
+	r.Header.Set("Origin", server.URL)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.AddCookie(&http.Cookie{Name: cookieName(r), Value: site.levers.session})
+	site.handler().ServeHTTP(httptest.NewRecorder(), r)
+	if said := site.levers.said(r); !strings.Contains(said, "2 folders have this run") {
+		t.Errorf("it says %q", said)
 	}
 }

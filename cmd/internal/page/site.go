@@ -152,12 +152,16 @@ func (s *Site) view(r *http.Request) (*view, error) {
 		v.Run, v.kind = all.Runs[0], "run"
 	} else if id != "" {
 		for _, run := range all.Runs {
-			if run.RunID == id {
+			if run.RunID != id {
+				continue
+			}
+			if v.Twins++; v.Run == nil || run.Status != nil && run.Status.PID != 0 { // rather the one at work
 				v.Run, v.Base, v.kind = run, "/run/"+id+"/", "run"
-				return v, nil
 			}
 		}
-		return nil, nil
+		if v.Run == nil {
+			return nil, nil
+		}
 	}
 	return v, nil
 }

@@ -26,6 +26,7 @@ type view struct {
 	Base   string // of the run's addresses
 	Levers bool   // this browser has them
 	Said   string // the answer to what this browser asked for last
+	Twins  int    // folders with this run: a copy has its id too
 	kind   string
 }
 
