@@ -3,6 +3,7 @@ package dispatch
 import (
 	"time"
 
+	"cohort/engine/event"
 	"cohort/engine/ledger"
 	"cohort/engine/pace"
 	"cohort/engine/record"
@@ -34,28 +35,28 @@ func (r *run) order(o Order, now time.Time) error {
 }
 
 func (r *run) applyCommand(c ledger.Command) {
-	say, override := r.job.Logger, r.ledger.Facts().Override
+	log, override := r.job.Logger, r.ledger.Facts().Override
 	switch c.Verb {
 	case record.VerbPause:
-		say.Warn("the run is paused: nothing is sent until it is told to continue", "why", r.ledger.Facts().Paused)
+		log.Warn("the run is paused: nothing is sent until it is told to continue", event.Paused, "paused", r.ledger.Facts().Paused)
 	case record.VerbContinue:
 		now := time.Now()
 		r.health.failures = 0 // the service had nothing to answer
 		r.silence.restart(now)
 		r.clock.trust(now)
-		say.Info("the run continues")
+		log.Info("the run continues", event.Continued)
 	case record.VerbPace:
 		r.warnedWindow, r.warnedFinish, r.speed = time.Time{}, false, pace.Speed{} // they are about another rate
 		switch {
 		case override == (pace.Override{}):
-			say.Info("the campaign's pace holds again")
+			log.Info("the campaign's pace holds again", event.PaceChanged)
 		case override.FinishBy.IsZero():
-			say.Info("the pace was changed", "per_second", override.PerSecond)
+			log.Info("the pace was changed", event.PaceChanged, "per_second", override.PerSecond)
 		default:
-			say.Info("the pace was changed", "per_second", override.PerSecond, "finish_by", override.FinishBy.Format(time.RFC3339))
+			log.Info("the pace was changed", event.PaceChanged, "per_second", override.PerSecond, "finish_by", override.FinishBy.Format(time.RFC3339))
 		}
 	case record.VerbReason:
-		say.Info("the reason is noted", "event", r.ledger.Facts().LastControl)
+		log.Info("the reason is noted", event.ReasonNoted, "reason", r.ledger.Facts().LastControl)
 	case record.VerbStop:
 		r.halt(&Stopped{Code: "stopped_by_command", Why: "stopped " + record.CommandDetail{By: c.By, Reason: c.Reason}.Words()})
 	}

@@ -149,7 +149,7 @@ func isLog(e ast.Expr) bool {
 		name = x.Sel.Name
 	}
 	name = strings.ToLower(name)
-	return name == "log" || name == "logger"
+	return name == "log" || name == "logger" || name == "say"
 }
 
 // names maps each Go name of names.go to the name in the log.
