@@ -31,6 +31,7 @@ var outputs = map[string]struct {
 	"send --metrics-file":      {call: "send -c other.yaml cohort.csv --simulate --run other --metrics-file OUT"},
 	"resume --metrics-file":    {call: "resume run --metrics-file OUT"},
 	"callbacks --metrics-file": {call: "callbacks -c campaign.yaml --listen 127.0.0.1:0 --metrics-file OUT"},
+	"status --metrics-file":    {call: "status run --serve 127.0.0.1:0 --metrics-file OUT"},
 	"send --run":               {call: "send -c other.yaml cohort.csv --simulate --run OUT"},
 
 	"simulate --callback-log": {call: "simulate --listen 127.0.0.1:0 --callbacks http://127.0.0.1:1 --callback-log OUT"},
