@@ -108,7 +108,7 @@ func (s *Share) Close() {
 // sit opens the lock file and takes a seat.
 func (s *Share) sit() (err error) {
 	s.leave()
-	if s.lock, err = os.OpenFile(s.path+".lock", os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+	if s.lock, err = os.OpenFile(s.path+".lock", os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600); err != nil {
 		return err
 	}
 	err = errBusy
@@ -269,7 +269,7 @@ func (s *Share) read(now time.Duration) (r *ring, from int, err error) {
 }
 
 func (s *Share) write(r *ring) error {
-	f, err := os.OpenFile(s.file(s.gen), os.O_WRONLY|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(s.file(s.gen), os.O_WRONLY|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
 	}

@@ -304,3 +304,17 @@ func TestWhatMayStillLand(t *testing.T) {
 		}
 	}
 }
+
+// A link in place of the file is refused: what it leads to is not overwritten.
+func TestALinkInPlaceOfTheFile(t *testing.T) {
+	w := newModel(t, 1, 1200)
+	one := w.begin(Options{Weight: 1})
+	other := filepath.Join(w.folder, "other")
+	must(t, os.WriteFile(other, []byte("kept"), 0o600))
+	must(t, os.Remove(one.path))
+	must(t, os.Symlink(other, one.path))
+	_, _, err := one.Ask()
+	if text, _ := os.ReadFile(other); err == nil || string(text) != "kept" {
+		t.Errorf("%v, and the other file has %d bytes", err, len(text))
+	}
+}
