@@ -36,10 +36,10 @@ func (g *game) refusals() {
 // Somebody puts another private key in the file, and the token is no longer taken.
 func (g *game) wrongKey() {
 	g.serve("token_revoked: {share: 1, limit: 1}\n")
-	g.slowly(10, "give_up_after: 4s")
-	g.generate(400, 0)
+	g.slowly(2, "give_up_after: 4s") // the token is void after five answers: time enough to spoil the key before
+	g.generate(200, 0)
 	right := g.mustRead("key.pem")
-	c, _ := g.sending(20)
+	c, _ := g.sending(10)
 	g.key("key.pem")
 	g.await("the run has no token", func() bool { return g.state(g.folder()).State != "sending" })
 	dir := g.folder()
@@ -49,9 +49,9 @@ func (g *game) wrongKey() {
 		taken{"cohort auth check", 10, "WRONG +private key", nil},
 		taken{"cohort auth check", 0, "ok +private key", mended},
 		taken{"cohort status DIR", 0, "state +(halted|sending|waiting_service)", func() { _ = c.Wait() }},
-		taken{"cohort resume DIR", 0, `accepted +400\n`, nil},
+		taken{"cohort resume DIR", 0, `accepted +200\n`, nil},
 	)
-	g.over(dir, 400)
+	g.over(dir, 200)
 }
 
 // Two runs of one key are more than the service takes. One makes room for the other.

@@ -27,7 +27,8 @@ type Options struct {
 	Name   string // pace.share
 	Weight int    // from 1
 	Urgent bool
-	Quota  int // requests a minute, from 1; the lowest of the runs counts
+	Quota  int  // requests a minute, from 1; the lowest of the runs counts
+	Sent   bool // runs of the register have sent: a folder of shares that is not there is lost, and not new
 }
 
 // Share is one run's place in a share. It is a pace.Permits.
@@ -41,6 +42,7 @@ type Share struct {
 	lock   *os.File // bytes of it are the seats of living runs, and guard the file
 	seat   int
 	seated bool // the seat's earlier run is dealt with
+	astray bool // the folder was lost
 	gen    int  // the file's generation: see next
 
 	inAir          uint32
@@ -83,11 +85,13 @@ func monotonic() time.Duration {
 
 func (s *Share) open(register string) error {
 	dir := filepath.Join(register, Folder)
-	if err := errors.Join(os.MkdirAll(register, 0o700), disk.MakeFolder(dir)); err != nil {
+	_, err := os.Stat(dir)
+	s.astray = s.o.Sent && errors.Is(err, fs.ErrNotExist)
+	if err = errors.Join(os.MkdirAll(register, 0o700), disk.MakeFolder(dir)); err != nil {
 		return err
 	}
 	s.path = filepath.Join(dir, s.o.Name)
-	err := s.note(1000) // which takes a seat
+	err = s.note(1000) // which takes a seat
 	if err == errBusy {
 		s.next()
 		err = s.note(1000)
@@ -262,7 +266,7 @@ func (s *Share) read(now time.Duration) (r *ring, from int, err error) {
 	}
 	r = &ring{head: head{Mark: mark, Boot: s.boot}}
 	info, err := s.lock.Stat()
-	if err == nil && info.Size() > 0 {
+	if err == nil && (info.Size() > 0 || s.astray) {
 		r.Blank = now + minute + pace.PermitLife
 	}
 	return r, from, err

@@ -73,6 +73,19 @@ func TestADamagedFileCostsAMinute(t *testing.T) {
 	}
 }
 
+// Where runs have sent before, a folder that is not there tells nothing of the minute before. In a new register it does.
+func TestALostFolderCostsAMinute(t *testing.T) {
+	for _, sent := range []bool{false, true} {
+		w := newModel(t, 1, 1200)
+		if wait, why := asks(t, w.begin(Options{Weight: 1, Sent: sent})); (wait == whole) != sent {
+			t.Errorf("sent before: %t; wait %s, %s", sent, wait, why)
+		}
+		if wait, _ := asks(t, w.begin(Options{Weight: 1, Sent: true})); (wait == whole) != sent {
+			t.Errorf("the next one: wait %s", wait)
+		}
+	}
+}
+
 func flip(path string, at int) error {
 	text, err := os.ReadFile(path)
 	if err == nil {

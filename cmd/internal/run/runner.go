@@ -164,7 +164,13 @@ func (r *Runner) Permits() (pace.Permits, error) {
 	if r.share != nil {
 		return r.share, nil
 	}
-	joined, err := share.Open(r.Campaign.Register, share.Options{Name: s.Name, Weight: s.Weight, Urgent: s.Urgent, Quota: r.Campaign.Quota()})
+	known, err := register.Look(r.Campaign.Register)
+	if err != nil {
+		return nil, err
+	}
+	joined, err := share.Open(r.Campaign.Register, share.Options{
+		Name: s.Name, Weight: s.Weight, Urgent: s.Urgent, Quota: r.Campaign.Quota(), Sent: len(known.Runs()) > 0,
+	})
 	if err != nil {
 		return nil, refusal.New("share_unusable", "share", s.Name, "folder", filepath.Join(r.Campaign.Register, share.Folder), "cause", err)
 	}
