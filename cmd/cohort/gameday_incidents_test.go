@@ -48,7 +48,7 @@ func (g *game) wrongKey() {
 	g.follow(
 		taken{"cohort auth check", 10, "WRONG +private key", nil},
 		taken{"cohort auth check", 0, "ok +private key", mended},
-		taken{"cohort status DIR", 0, "state +(halted|sending|waiting_service)", func() { _ = c.Wait() }},
+		taken{"cohort status DIR", 0, "state +(halted|sending|waiting_service|finished)", func() { _ = c.Wait() }},
 		taken{"cohort resume DIR", 0, `accepted +200\n`, nil},
 	)
 	g.over(dir, 200)
