@@ -121,9 +121,15 @@ func (f *Folder) Discard() {
 	if f.has(RejectsFile) {
 		return
 	}
+	entries, _ := os.ReadDir(f.Path)
+	for _, e := range entries { // a process may have been killed while it cut
+		if strings.HasPrefix(e.Name(), plan.BatchesFile) {
+			_ = os.Remove(f.File(e.Name()))
+		}
+	}
 	// run.json goes last but for the lock: it shows that the folder is a run's.
 	for _, name := range []string{
-		campaignFile, campaignFile + temporary, plan.BatchesFile, plan.BatchesFile + temporary, plan.PlanFile + temporary,
+		campaignFile, campaignFile + temporary, plan.PlanFile + temporary,
 		UsersFile + temporary, RejectsFile + temporary, RunFile + temporary, RunFile, LockFile,
 	} {
 		_ = os.Remove(f.File(name))
