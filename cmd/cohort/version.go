@@ -39,7 +39,7 @@ var formats = []format{
 	{"reach", reach.Version, reach.Version, "reach/ of a register"},
 }
 
-// version is what cohort version shows.
+// version has the facts that cohort version shows.
 type version struct {
 	build.Program
 	Formats []format `json:"formats"`

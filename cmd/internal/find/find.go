@@ -175,7 +175,7 @@ func (a *Answer) searchAll(ctx context.Context, q Query, numbers []person.NHSNum
 // atOnce bounds the runs that are open at one time, and with them the memory.
 const atOnce = 2
 
-// searched is what one run has.
+// searched has the findings of one run.
 type searched struct {
 	run, register string
 	found         []*Found

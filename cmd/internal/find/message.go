@@ -28,7 +28,7 @@ type Found struct {
 	Purpose  string    `json:"purpose,omitempty"` // why it was sent
 	Service  string    `json:"service"`
 	Planned  time.Time `json:"planned_at"`
-	FollowUp string    `json:"follow_up,omitempty"` // of which run, and by which rule
+	FollowUp string    `json:"follow_up,omitempty"` // the run before it, and the rule
 
 	Row           int64  `json:"row"`
 	File          string `json:"file"`

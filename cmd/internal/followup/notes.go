@@ -46,7 +46,7 @@ type Note struct {
 	now     []campaign.Setting // of the campaign of this call
 }
 
-// Step is what a follow-up sends: by a rule, a campaign.
+// Step describes a follow-up: by a rule, a campaign.
 type Step struct {
 	Rule     string `json:"rule"`
 	Campaign string `json:"campaign,omitempty"`

@@ -30,7 +30,7 @@ type Page struct {
 	Title                       string // heads the page
 	Campaign, RunID, Service    string
 	CohortDigest, Plan, Version string // SHA-256; the program's version
-	FollowUp                    string // of which run, and by which rule; empty: it is none
+	FollowUp                    string // the run before it, and the rule; empty: it is none
 	Purpose                     campaign.Purpose
 	AsOf                        time.Time       // its zone is the page's
 	Previous                    *report.Figures // of the series, as it was at the same age; nil: none
